@@ -1,0 +1,51 @@
+"""The crate that rows travel in after encoding: `Features` is what a model sees, `Targets` what a loss sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+MISSING = -1  # id of a cell without a value; it embeds to a zero vector
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Ids of one feature for a batch of rows.
+
+    With `offsets` None each row has one id: `values` is int64 [B], MISSING where the cell is empty.
+    Otherwise row b has the ids `values[offsets[b]:offsets[b + 1]]`; no MISSING among them.
+    """
+
+    values: Tensor  # int64 [B] or [N]
+    offsets: Tensor | None = None  # int64 [B + 1], from 0 to N
+    weights: Tensor | None = None  # float32, shaped like values
+
+    def ragged(self) -> tuple[Tensor, Tensor]:
+        """values [N] without MISSING and offsets [B + 1], whichever form this is in."""
+        if self.offsets is not None:
+            return self.values, self.offsets
+        present = self.values != MISSING
+        offsets = present.new_zeros(len(present) + 1, dtype=self.values.dtype)
+        offsets[1:] = present.cumsum(0)
+        return self.values[present], offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Encoded inputs of B rows. Holds no label, so a leak is a type error."""
+
+    num_rows: int
+    ids: dict[str, Ids]  # feature name -> ids, for features that look up a table
+    numbers: dict[str, Tensor]  # feature name -> float32 [B, value_dim], for features that do not
+    domain: Tensor  # int64 [B], MISSING where unknown; zeros when the plan names no domain
+    unknown: dict[str, int] = field(default_factory=dict)  # feature name -> values in this batch outside its vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a loss needs of B rows besides the logits. Columns follow the task order."""
+
+    labels: Tensor  # float32 [B, T]; class index for softmax towers
+    weights: Tensor  # float32 [B, T]: sample weight x task-space weight, not yet normalised
+    keys: dict[str, Tensor]  # feature name -> int64 [B], equal for rows of one session, user, ...

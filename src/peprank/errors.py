@@ -1,0 +1,67 @@
+"""Every error that peprank raises on purpose. Each message names the place, the value, and the rule or remedy.
+
+PeprankError
+├── ConfigError       a config file that cannot be used; carries every problem found in it
+├── SpecError         one value that breaks a rule of the plan
+├── DataError         rows that cannot be read, or do not fit the plan
+├── TrainingError     a run that must not go on: a loss that is not finite, a model_dir in use
+└── ArtifactError     a checkpoint or a bundle that is damaged, incomplete or does not reproduce its scores
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class PeprankError(Exception):
+    """Base of all errors that peprank raises on purpose; str() is a sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake or oddity in a config file.
+
+    `str()` gives `file:line:col  path.to.field = value: what is wrong; what to write instead`.
+    """
+
+    message: str  # what is wrong; what to write instead
+    path: str = ""  # path.to.field, empty for a syntax error
+    value: str | None = None  # as it would stand in the file
+    file: str = ""
+    line: int | None = None  # counted from 1
+    column: int | None = None  # counted from 1
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part not in ("", None))
+        subject = self.path if self.value is None else f"{self.path} = {self.value}"
+        return "  ".join(part for part in (place, f"{subject}: {self.message}" if subject else self.message) if part)
+
+
+class ConfigError(PeprankError):
+    """A config that cannot be used; `problems` lists all that was found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SpecError(PeprankError):
+    """One value that breaks a rule of the plan."""
+
+    def __init__(self, place: str, value: object, rule: str) -> None:
+        self.place, self.value, self.rule = place, value, rule
+        super().__init__(f"{place} = {value!r}: {rule}")
+
+
+class DataError(PeprankError):
+    """Rows that cannot be read, or that do not fit the plan."""
+
+
+class TrainingError(PeprankError):
+    """A training run that must not go on."""
+
+
+class ArtifactError(PeprankError):
+    """A checkpoint or bundle that is damaged, incomplete, or does not reproduce its own scores."""

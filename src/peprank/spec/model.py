@@ -1,0 +1,267 @@
+"""The network: trunk, task towers, losses, metrics, and which feature says a row's domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from peprank.errors import SpecError
+from peprank.spec.embedding import GroupSpec, TableSpec
+
+
+class Activation(Enum):
+    """Activations that a config may name, with or without the prefix `nn.`; nothing else is looked up."""
+
+    RELU = "ReLU"
+    LEAKY_RELU = "LeakyReLU"
+    PRELU = "PReLU"
+    ELU = "ELU"
+    GELU = "GELU"
+    SILU = "SiLU"
+    TANH = "Tanh"
+    SIGMOID = "Sigmoid"
+    SOFTPLUS = "Softplus"
+    IDENTITY = "Identity"
+
+
+class Normalization(Enum):
+    """What stands between a layer's linear map and its activation."""
+
+    NONE = "none"
+    BATCH = "batch"
+    LAYER = "layer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MLPSpec:
+    """Linear -> normalization -> activation -> dropout, once per width."""
+
+    hidden_dims: tuple[int, ...] = ()
+    dropouts: tuple[float, ...] = ()  # one per layer, in [0, 1); (): none
+    activation: Activation = Activation.RELU
+    normalization: Normalization = Normalization.NONE
+    bias: bool = True  # dropped beside batch normalization, as the peer does
+
+    def __post_init__(self) -> None:
+        _check_widths("hidden_units", self.hidden_dims)
+        _check_dropouts("dropout_ratio", self.dropouts, len(self.hidden_dims))
+
+
+class Wiring(Enum):
+    """Where PPNet's gates act; `docs/model.md` has the three side by side."""
+
+    TZREC = "TZREC"  # one Gate NU per task and layer, on each layer's output; what the peer's files mean
+    PAPER = "PAPER"  # one Gate NU per layer for all tasks, on each layer's input, O_ep included
+    HIDDEN_ONLY = "HIDDEN_ONLY"  # PAPER without the gate on O_ep
+
+
+class EPNetGate(Enum):
+    """What EPNet scales: each unit of the embedding, or each feature field by one number."""
+
+    ELEMENT = "ELEMENT"
+    FIELD = "FIELD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EPNetSpec:
+    """Embedding gate read from the domain side (paper, Eq 5-6)."""
+
+    group: str  # the domain group F_d
+    hidden_dim: int | None = None  # None: the main group's width
+    gamma: float = 2.0
+    gate: EPNetGate = EPNetGate.ELEMENT
+
+    def __post_init__(self) -> None:
+        _check_gamma("epnet_gamma", self.gamma)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PPNetSpec:
+    """Task layers scaled by gates read from user, item and author priors (paper, Eq 7-9)."""
+
+    group: str  # the prior group `uia`
+    hidden_dims: tuple[int, ...]
+    activation: Activation = Activation.RELU
+    dropouts: tuple[float, ...] = ()
+    gamma: float = 2.0
+    gate_hidden_dim: int | None = None  # None: the width of one task's chunk
+    wiring: Wiring = Wiring.TZREC
+
+    def __post_init__(self) -> None:
+        _check_gamma("ppnet_gamma", self.gamma)
+        _check_widths("ppnet_hidden_units", self.hidden_dims)
+        _check_dropouts("ppnet_dropout_ratio", self.dropouts, len(self.hidden_dims))
+        if not self.hidden_dims:
+            raise SpecError("ppnet_hidden_units", self.hidden_dims, "name at least one layer width, such as [100, 64]")
+        if self.gate_hidden_dim is not None and self.wiring is Wiring.TZREC:
+            raise SpecError("ppnet_gate_hidden_unit", self.gate_hidden_dim, "the TZREC wiring has no such width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PEPNetSpec:
+    """PEPNet (Chang et al., KDD 2023). Without `epnet` or `ppnet` that half is left out."""
+
+    main_group: str
+    epnet: EPNetSpec | None = None
+    ppnet: PPNetSpec | None = None
+
+
+TrunkSpec: TypeAlias = PEPNetSpec  # a rival joins as `PEPNetSpec | MMoESpec`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryCrossEntropy:
+    """-(y log p + (1 - y) log(1 - p)) with y smoothed to y (1 - s) + s / 2."""
+
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryFocal:
+    """Binary cross-entropy times the detached weight alpha y (1-p)^gamma + (1-alpha) (1-y) p^gamma."""
+
+    gamma: float = 2.0
+    alpha: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftmaxCrossEntropy:
+    """Cross-entropy over `num_class` logits."""
+
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class L2:
+    """(y - label)^2 of an unbounded prediction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JRC:
+    """alpha CE + (1 - alpha) in-session contrast (Sheng et al., KDD 2023); two classes."""
+
+    session: str  # id feature whose equal values form a session
+    alpha: float = 0.5
+
+
+LossSpec: TypeAlias = BinaryCrossEntropy | BinaryFocal | SoftmaxCrossEntropy | L2 | JRC
+
+
+class MetricKind(Enum):
+    """Metrics by the peer's names, plus ours."""
+
+    AUC = "auc"
+    MULTICLASS_AUC = "multiclass_auc"
+    MEAN_ABSOLUTE_ERROR = "mean_absolute_error"
+    MEAN_SQUARED_ERROR = "mean_squared_error"
+    ACCURACY = "accuracy"
+    GROUPED_AUC = "grouped_auc"
+    XAUC = "xauc"
+    GROUPED_XAUC = "grouped_xauc"
+    NORMALIZED_ENTROPY = "normalized_entropy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One metric asked for by the config; arguments that a kind does not have stay at their default."""
+
+    kind: MetricKind
+    thresholds: int | None = None  # auc, multiclass_auc: None is exact, else binned
+    average: str = "macro"  # multiclass_auc: macro | weighted
+    threshold: float = 0.5  # accuracy of one logit
+    top_k: int = 1  # accuracy over classes
+    grouping_key: str | None = None  # grouped_auc, grouped_xauc: an id feature
+    sample_ratio: float = 0.001  # xauc: pairs per row
+    max_pairs: int | None = None  # xauc, grouped_xauc (per group)
+    eta: float = 1e-12  # normalized_entropy: probabilities are kept in [eta, 1 - eta]
+    decay_rate: float | None = None  # train metrics only
+    decay_step: int | None = None  # train metrics only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpace:
+    """Rows that a task is judged on: label > 0 weighs in_weight in the loss, the others out_weight."""
+
+    label: str
+    in_weight: float = 1.0
+    out_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One target: its label, tower, losses and metrics."""
+
+    name: str  # tower_name: "ctr"
+    label: str  # label column: "clk"
+    num_class: int = 1
+    losses: tuple[LossSpec, ...] = (BinaryCrossEntropy(),)
+    metrics: tuple[MetricSpec, ...] = ()
+    train_metrics: tuple[MetricSpec, ...] = ()
+    tower: MLPSpec = field(default_factory=MLPSpec)
+    weight: float = 1.0
+    sample_weight: str | None = None  # column of row weights
+    space: TaskSpace | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the prediction is an unbounded `y` and not a probability."""
+        return any(isinstance(loss, L2) for loss in self.losses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSpec:
+    """Which feature says a row's domain, and how many domain towers each task has."""
+
+    feature: str  # id feature (or raw feature with boundaries)
+    num_towers: int = 1  # 1: towers are shared by all domains
+    default: int | None = None  # serving: domain id of a row whose domain is unknown; None: such a row is refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Everything that decides the network's shape. Task order fixes the order of all [B, T] tensors."""
+
+    tables: tuple[TableSpec, ...]
+    groups: tuple[GroupSpec, ...]
+    trunk: TrunkSpec
+    tasks: tuple[TaskSpec, ...]
+    domain: DomainSpec | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise SpecError("task_towers", (), "name at least one task")
+
+    def group(self, name: str) -> GroupSpec:
+        """The feature group called `name`."""
+        return next(group for group in self.groups if group.name == name)
+
+    @property
+    def num_tasks(self) -> int:
+        """T."""
+        return len(self.tasks)
+
+    @property
+    def logit_slices(self) -> tuple[slice, ...]:
+        """Columns of each task in the logits [B, K]; K = sum of num_class, which is T when all towers are binary."""
+        ends = [sum(task.num_class for task in self.tasks[: k + 1]) for k in range(len(self.tasks))]
+        return tuple(slice(end - task.num_class, end) for end, task in zip(ends, self.tasks, strict=True))
+
+
+def _check_gamma(place: str, gamma: float) -> None:
+    if not gamma > 0:
+        raise SpecError(place, gamma, "must be > 0; the paper uses 2.0")
+
+
+def _check_widths(place: str, widths: tuple[int, ...]) -> None:
+    for width in widths:
+        if not width > 0:
+            raise SpecError(place, list(widths), "every width must be at least 1")
+
+
+def _check_dropouts(place: str, ratios: tuple[float, ...], num_layers: int) -> None:
+    if ratios and len(ratios) != num_layers:
+        raise SpecError(place, list(ratios), f"has {len(ratios)} values for {num_layers} layers; give none, one or all")
+    for ratio in ratios:
+        if not 0 <= ratio < 1:
+            raise SpecError(place, ratio, "must lie in [0, 1)")
