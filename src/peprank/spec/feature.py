@@ -94,15 +94,6 @@ class IdFeature:
         return self.rule.rows
 
 
-class NormalizerMethod(Enum):
-    """`normalizer: "method=..."` of a raw feature."""
-
-    LOG10 = "log10"
-    ZSCORE = "zscore"
-    MINMAX = "minmax"
-    EXPRESSION = "expression"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log10:
     """x > threshold: log10(x), else default."""
