@@ -1,0 +1,24 @@
+# make demo: data, check, train, evaluate, export, predict, in a few minutes on two cores.
+# make test: lint, format, types, import contract and all tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/peprank demo
+
+test: $(VENV)/.installed-test
+	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+$(VENV)/.installed: pyproject.toml constraints-cpu.txt
+	scripts/install $(PYTHON) $(VENV) .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints-cpu.txt
+	scripts/install $(PYTHON) $(VENV) ".[test,tensorboard]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) demo build dist

@@ -1,0 +1,139 @@
+"""Sealed directories: written beside and renamed, with a manifest of hashes, so that they are whole or absent.
+
+Checkpoints and bundles are sealed. A flipped bit in a safetensors file loads without a word, so every file is
+hashed when it is written and again before it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peprank.errors import ArtifactError
+
+MANIFEST = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def sealing(path: Path) -> Iterator[Path]:
+    """Give an empty directory to fill; on leaving, seal it and move it to `path`, replacing a sealed one there.
+
+    When the body raises, nothing of it stays and whatever was at `path` is untouched.
+
+    Raises:
+        ArtifactError: something that is not a sealed directory stands at `path`.
+    """
+    if path.exists() and not (path / MANIFEST).is_file():
+        raise ArtifactError(f"{path}: exists and is nothing that peprank wrote; choose another place or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        yield beside
+        _write_manifest(beside)
+        _move(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def verify(path: Path) -> None:
+    """Check every file of a sealed directory against its manifest.
+
+    Raises:
+        ArtifactError: a file is missing, added, truncated or changed; the message names it.
+    """
+    try:
+        files = json.loads((path / MANIFEST).read_text("utf-8"))["files"]
+        expected = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{path / MANIFEST}: cannot be read ({_reason(error)}); the directory is not whole"
+        ) from error
+    found = {name for name in _files(path) if name != MANIFEST}
+    for name in sorted(found - expected.keys()):
+        raise ArtifactError(f"{path / name}: is not in the manifest; remove it or write the directory again")
+    for name, (num_bytes, digest) in expected.items():
+        file = path / name
+        if name not in found:
+            raise ArtifactError(f"{file}: is missing; the directory is not whole")
+        if file.stat().st_size != num_bytes:
+            raise ArtifactError(
+                f"{file}: has {file.stat().st_size} bytes, the manifest says {num_bytes}; it is damaged"
+            )
+        if _sha256(file) != digest:
+            raise ArtifactError(f"{file}: its SHA-256 differs from the manifest's; it is damaged")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file beside and rename it, so that a reader sees the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        beside.write_text(text, "utf-8")
+        _sync(beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _write_manifest(directory: Path) -> None:
+    files = {}
+    for name in _files(directory):
+        file = directory / name
+        _sync(file)
+        files[name] = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+    manifest = directory / MANIFEST
+    manifest.write_text(json.dumps({"format": 1, "files": files}, indent=1) + "\n", "utf-8")
+    for place in (manifest, *(d for d in directory.rglob("*") if d.is_dir()), directory):
+        _sync(place)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename; a directory in the way steps aside first, since a rename cannot replace one that is not empty."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    source.rename(target)
+    _sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _files(directory: Path) -> list[str]:
+    """Names of all files below, relative and sorted.
+
+    Raises:
+        ArtifactError: a symbolic link, which could lead outside.
+    """
+    entries = sorted(directory.rglob("*"))
+    for entry in entries:
+        if entry.is_symlink():
+            raise ArtifactError(f"{entry}: is a symbolic link; sealed directories hold plain files only")
+    return [entry.relative_to(directory).as_posix() for entry in entries if entry.is_file()]
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
