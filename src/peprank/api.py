@@ -1,0 +1,132 @@
+"""The front door: one function per verb. The command line calls these and only adds arguments and printing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from peprank import bundle as bundles
+from peprank import config as configs
+from peprank.bundle import Bundle, ConfigSource
+from peprank.data import columns_of, conform, open_rows
+from peprank.errors import ArtifactError
+from peprank.evaluate import Results
+from peprank.evaluate import evaluate as judge
+from peprank.predict import Scorer
+from peprank.train import CheckpointStore, TrainListener, TrainResult
+from peprank.train import train as fit
+
+_BATCH_ROWS = 8192
+
+
+def train(
+    config: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    resume: str | Path = "auto",
+    device: str = "cpu",
+    listener: TrainListener | None = None,
+) -> TrainResult:
+    """Train the model of a config file.
+
+    Args:
+        config: path of a pipeline.config, or a .json of the same messages.
+        overrides: changes in the language of `--set`, such as "train_config.num_epochs=2".
+        resume: "auto" goes on from the newest good checkpoint of model_dir, if any; "never" refuses a model_dir that
+            has one; a path names the checkpoint to go on from.
+        device: "cpu" or "cuda".
+        listener: told about steps, evaluations and checkpoints as they happen.
+
+    Raises:
+        ConfigError: the config cannot be used; lists every mistake.
+        DataError: the rows do not fit the plan.
+        TrainingError: the run must not go on, say because the loss is not finite.
+    """
+    file = configs.read(config, overrides)
+    lowered = configs.lower(file)
+    source = ConfigSource(
+        text=file.text, is_json=str(config).endswith(".json"), overrides=file.overrides, assets=lowered.assets
+    )
+    spec = lowered.spec
+    golden = bundles.draw_golden_rows(spec)
+
+    def keep_config(model_dir: Path) -> None:
+        source.write(model_dir)
+        bundles.write_rows(model_dir, golden)
+
+    return fit(spec, resume=resume, device=device, listener=listener, on_open=keep_config)
+
+
+def load(path: str | Path, *, checkpoint: str = "best", bf16: bool = False) -> Scorer:
+    """Load a bundle, or the checkpoint of a trained model_dir, ready to score.
+
+    Args:
+        path: a bundle, or a model_dir that `train` filled.
+        checkpoint: for a model_dir: "best", "latest", or a step number.
+        bf16: compute the dense part in bfloat16.
+
+    Raises:
+        ArtifactError: nothing loadable is there, or it is damaged.
+    """
+    path = Path(path)
+    model = bundles.load(path) if bundles.is_bundle(path) else _from_model_dir(path, checkpoint)
+    return Scorer(model, bf16=bf16)
+
+
+def export(model_dir: str | Path, out: str | Path, *, checkpoint: str | None = None) -> Scorer:
+    """Turn a checkpoint of `model_dir` into a bundle at `out`.
+
+    Args:
+        checkpoint: "best", "latest" or a step number; by default what the config's exporter_type says.
+
+    Raises:
+        ArtifactError: no such checkpoint, a damaged one, or `out` holds something that is not a bundle.
+    """
+    model_dir = Path(model_dir)
+    source = ConfigSource.read(model_dir)
+    spec = source.lower().spec
+    loaded = CheckpointStore(model_dir).read(checkpoint or ("best" if spec.export.best else "latest"))
+    rows = bundles.read_rows(model_dir)
+    return Scorer(bundles.save(Path(out), source, loaded.weights(spec.export.use_ema), rows, step=loaded.step))
+
+
+def evaluate(
+    ranker: Scorer,
+    rows: Any,
+    *,
+    by: str | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Results:
+    """Measure a model on labelled rows, per task and domain.
+
+    Args:
+        ranker: from `load`.
+        rows: a path or a list of paths (directories and globs too), or a pyarrow, pandas or polars table.
+        by: a column whose values split the rows, beside the domains.
+        on_rows: told how many rows are done.
+    """
+    batches = _labelled(ranker, rows, by)
+    return judge(ranker.ranker, ranker.encoder, batches, ranker.spec, by=by, bf16=ranker.bf16, on_rows=on_rows)
+
+
+def _labelled(ranker: Scorer, rows: Any, by: str | None) -> Iterator[pa.RecordBatch]:
+    columns = columns_of(ranker.spec, with_targets=True, keep=[by] if by else [])
+    if isinstance(rows, (str, Path)):
+        rows = [rows]
+    if isinstance(rows, (list, tuple)):
+        paths = [str(path) for path in rows]
+        yield from open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS).batches()
+        return
+    for batch in pa.table(rows).combine_chunks().to_batches(_BATCH_ROWS):
+        yield conform(batch, columns, "the given table")
+
+
+def _from_model_dir(model_dir: Path, checkpoint: str) -> Bundle:
+    if not model_dir.is_dir():
+        raise ArtifactError(f"{model_dir}: no such folder; give a bundle, or the model_dir of a training run")
+    source = ConfigSource.read(model_dir)
+    loaded = CheckpointStore(model_dir).read(checkpoint)
+    return Bundle.of(source, loaded.weights(False), loaded.step)

@@ -1,0 +1,93 @@
+"""Write a bundle, and load it only if its hashes and its golden rows agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from peprank.bundle import golden
+from peprank.bundle.source import ConfigSource
+from peprank.encode import Encoder
+from peprank.errors import ArtifactError
+from peprank.models import MultiTaskRanker, build
+from peprank.sealed import sealing, verify
+from peprank.spec.pipeline import PipelineSpec
+
+FORMAT = 1  # of the directory; a change that old readers cannot follow raises it
+_WEIGHTS, _ABOUT = "weights.safetensors", "bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model that can score: plan, encoder and network belong together."""
+
+    spec: PipelineSpec
+    encoder: Encoder
+    ranker: MultiTaskRanker
+    step: int  # training steps behind the weights
+
+    @staticmethod
+    def of(source: ConfigSource, weights: Mapping[str, Tensor], step: int) -> Bundle:
+        """Build the network that the config means and fill it.
+
+        Raises:
+            ArtifactError: the weights are not those of this config.
+        """
+        spec = source.lower().spec
+        ranker = build(spec.model)
+        ranker.load_weights(weights)
+        ranker.eval()
+        return Bundle(spec, Encoder(spec), ranker, step)
+
+
+def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: pa.Table, *, step: int) -> Bundle:
+    """Write a bundle to `path`, whole or not at all, and give it back loaded.
+
+    Args:
+        source: the config that the weights were trained with.
+        weights: as `MultiTaskRanker.weights` gives them.
+        rows: golden rows, raw; their scores are kept and replayed at every load.
+        step: training steps behind the weights.
+    """
+    bundle = Bundle.of(source, weights, step)
+    with sealing(path) as directory:
+        source.write(directory)
+        save_file({name: value.contiguous() for name, value in weights.items()}, directory / _WEIGHTS)
+        golden.write_rows(directory, rows)
+        golden.write_logits(directory, golden.golden_logits(rows, bundle.encoder, bundle.ranker))
+        about = {"format": FORMAT, "step": step, "tasks": [task.name for task in bundle.spec.model.tasks]}
+        (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    return bundle
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether `path` claims to be a bundle; `load` finds out if it is a good one."""
+    return (path / _ABOUT).is_file()
+
+
+def load(path: Path) -> Bundle:
+    """Load a bundle after checking its hashes, then replay its golden rows.
+
+    Raises:
+        ArtifactError: no bundle, a damaged one, or one that does not reproduce its scores.
+    """
+    if not is_bundle(path):
+        raise ArtifactError(f"{path}: is no bundle (it has no {_ABOUT}); make one with `peprank export`")
+    verify(path)
+    about = json.loads((path / _ABOUT).read_text("utf-8"))
+    if about["format"] != FORMAT:
+        raise ArtifactError(f"{path}: has format {about['format']}, this peprank reads {FORMAT}; export it again")
+    try:
+        weights = load_file(path / _WEIGHTS)
+    except SafetensorError as error:
+        raise ArtifactError(f"{path / _WEIGHTS}: cannot be read ({error})") from error
+    bundle = Bundle.of(ConfigSource.read(path), weights, int(about["step"]))
+    golden.replay(path, bundle.encoder, bundle.ranker)
+    return bundle

@@ -1,0 +1,1 @@
+"""The door bell: one file per verb, each parses, calls the library, prints."""

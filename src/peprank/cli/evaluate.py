@@ -1,0 +1,48 @@
+"""peprank evaluate: how good a model is, per task and domain."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from peprank import api
+from peprank.cli.progress import row_progress
+from peprank.evaluate import render
+from peprank.sealed import write_whole
+
+EPILOG = """example:
+  peprank evaluate demo/bundle demo/data/val.parquet
+  peprank evaluate experiments/kuairand data/kuairand/val*.parquet --by user_active_degree --out results.json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `peprank evaluate`."""
+    parser.epilog = EPILOG
+    parser.add_argument("model", type=Path, metavar="BUNDLE_OR_MODEL_DIR")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="labelled files, folders, globs or URIs")
+    parser.add_argument("--by", metavar="COLUMN", help="also split the rows by the values of this column")
+    parser.add_argument(
+        "--checkpoint", default="best", metavar="best|latest|STEP", help="of a model_dir; best if not said"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("results.json"), metavar="FILE.json", help="default: ./results.json"
+    )
+    parser.add_argument("--all", action="store_true", help="print every domain, small ones too")
+    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16: faster, off by about 1e-3")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the table, write results.json."""
+    scorer = api.load(args.model, checkpoint=args.checkpoint, bf16=args.bf16)
+    with row_progress("evaluate") as on_rows:
+        results = api.evaluate(scorer, args.inputs, by=args.by, on_rows=on_rows)
+    write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")
+    console = Console(highlight=False)
+    console.print(*render(results, everything=args.all), sep="\n")
+    console.print(f"all numbers: {args.out}", markup=False, soft_wrap=True)
+    return 0

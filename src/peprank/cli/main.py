@@ -1,0 +1,78 @@
+"""`peprank VERB ...`: find the verb, run it, turn our errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from types import FrameType
+
+from rich.console import Console
+
+from peprank.errors import ConfigError, PeprankError
+
+VERBS = {
+    "demo": "Make data, check, train, evaluate, export and predict, in about two minutes.",
+    "check": "List every mistake of a config, and of its data, at once.",
+    "explain": "Print the model that a config means: tables, gates, parameters, arithmetic.",
+    "train": "Train the model of a config; resumes where it was stopped.",
+    "evaluate": "Measure a bundle or a trained model on labelled rows, per task and domain.",
+    "export": "Turn a checkpoint into a bundle that scores and proves itself.",
+    "predict": "Score rows with a bundle.",
+    "datasets": "Make training data from public logs, or made-up rows with a known truth.",
+}
+OK, FAILED, BAD_CONFIG = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(arguments)
+    args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        return int(args.run(args))
+    except ConfigError as error:
+        console.print(str(error), markup=False)
+        return BAD_CONFIG
+    except PeprankError as error:
+        console.print(f"peprank: {error}", markup=False)
+        return FAILED
+    except KeyboardInterrupt:
+        console.print("peprank: stopped by ctrl-C", markup=False)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # the reader of our output has gone, as in `peprank ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Parser of all verbs; only the verb in use is imported, so that `check` never waits for torch."""
+    parser = argparse.ArgumentParser(
+        prog="peprank",
+        description="Train, judge and serve personalised rankers over many domains and tasks.",
+        epilog="Start with `peprank demo`. Each verb has its own --help with an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"peprank {version('peprank')}")
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, what in VERBS.items():
+        command = commands.add_parser(
+            verb, help=what, description=what, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if verb in arguments[:1]:
+            import_module(f"peprank.cli.{verb}").add_arguments(command)
+    return parser
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    """SIGTERM leaves like ctrl-C: training saves first."""
+    raise SystemExit(128 + signum)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Arguments that several verbs take, and the overrides that they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from google.protobuf import text_format
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """CONFIG, --set and the three paths that people change most."""
+    parser.add_argument("config", type=Path, help="pipeline.config (protobuf text) or a .json of the same messages")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change a field, as in train_config.num_epochs=2 or"
+        " feature_configs[id_feature.feature_name=user_id].id_feature.embedding_dim=8; may be repeated",
+    )
+    parser.add_argument("--train-input", metavar="PATHS", help="use these files in place of train_input_path")
+    parser.add_argument("--eval-input", metavar="PATHS", help="use these files in place of eval_input_path")
+    parser.add_argument("--model-dir", metavar="DIR", help="use this folder in place of model_dir")
+
+
+def overrides(args: argparse.Namespace) -> tuple[str, ...]:
+    """The --set of `args`, with the path options spelled as such."""
+    named = (
+        ("train_input_path", args.train_input),
+        ("eval_input_path", args.eval_input),
+        ("model_dir", args.model_dir),
+    )
+    return (*args.overrides, *(f'{field}="{_quoted(value)}"' for field, value in named if value is not None))
+
+
+def _quoted(value: str) -> str:
+    return text_format.text_encoding.CEscape(value, as_utf8=True)

@@ -1,0 +1,114 @@
+"""The one way from raw rows to scores, for Python, `predict` and servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from peprank.batch import MISSING, Features
+from peprank.bundle import Bundle
+from peprank.data import columns_of, conform
+from peprank.errors import DataError
+from peprank.models import score
+from peprank.spec.model import TaskSpec
+
+_BATCH_ROWS = 8192  # a row's score does not depend on it
+
+
+class Scorer:
+    """Score raw rows with a loaded model.
+
+    Args:
+        bundle: the model.
+        bf16: compute the dense part in bfloat16; about twice as fast on processors that have it, off by about 1e-3.
+    """
+
+    def __init__(self, bundle: Bundle, *, bf16: bool = False) -> None:
+        self.spec = bundle.spec
+        self.encoder = bundle.encoder
+        self.ranker = bundle.ranker
+        self.step = bundle.step
+        self.bf16 = bf16
+        self.columns = columns_of(bundle.spec, with_targets=False)
+
+    def predict(self, table: Any) -> pa.Table:
+        """Score the rows of a pyarrow, pandas or polars table.
+
+        Args:
+            table: holds at least the plan's input columns; anything with the Arrow stream protocol will do.
+
+        Returns:
+            One row per row, in order: float32 `probs_<tower>` and `logits_<tower>`, `y_<tower>` for regression towers;
+            softmax towers give one list per row.
+
+        Raises:
+            DataError: a column is missing or of a wrong type, or a row's domain is unknown.
+        """
+        batches = [self.score_rows(rows) for rows in self._conformed(pa.table(table))]
+        return pa.Table.from_batches(batches or [self.outputs(np.empty((0, self._num_logits), np.float32))])
+
+    def score_rows(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Score rows that passed `conform`; columns as `predict` gives them."""
+        return self.outputs(self.logits(self.encoder.features(rows)))
+
+    def logits(self, features: Features) -> np.ndarray:
+        """Logits of encoded rows.
+
+        Shapes: B rows -> float32 [B, K], columns as `ModelSpec.logit_slices`
+
+        Raises:
+            DataError: a row's domain is unknown and the plan names no default.
+        """
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            logits: Tensor = score(self.ranker, self._with_known_domains(features))
+        return logits.float().cpu().numpy()
+
+    def _conformed(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        for rows in table.combine_chunks().to_batches(_BATCH_ROWS):
+            yield conform(rows, self.columns, "the given table")
+
+    def _with_known_domains(self, features: Features) -> Features:
+        domain = self.spec.model.domain
+        unknown = features.domain == MISSING
+        if domain is None or not bool(unknown.any()):
+            return features
+        if self.encoder.default_domain is None:
+            raise DataError(
+                f"feature '{domain.feature}' says the domain, and {int(unknown.sum())} of {features.num_rows} rows have "
+                "none that the model knows; correct the rows, or set model_config.default_domain"
+            )
+        return replace(features, domain=features.domain.masked_fill(unknown, self.encoder.default_domain))
+
+    @property
+    def _num_logits(self) -> int:
+        return self.spec.model.logit_slices[-1].stop
+
+    def outputs(self, logits: np.ndarray) -> pa.RecordBatch:
+        """Output columns of logits [B, K]; names as `predict` gives them."""
+        outputs: dict[str, pa.Array] = {}
+        for task, columns in zip(self.spec.model.tasks, self.spec.model.logit_slices, strict=True):
+            outputs |= _task_outputs(task, logits[:, columns])
+        return pa.RecordBatch.from_pydict(outputs)
+
+
+def _task_outputs(task: TaskSpec, logits: np.ndarray) -> dict[str, pa.Array]:
+    """Output columns of one task from its logits [B, num_class]."""
+    if task.is_regression:
+        return {f"y_{task.name}": pa.array(logits[:, 0])}
+    if task.num_class == 1:
+        probs = torch.from_numpy(logits[:, 0].copy()).sigmoid().numpy()
+        return {f"probs_{task.name}": pa.array(probs), f"logits_{task.name}": pa.array(logits[:, 0])}
+    probs = torch.from_numpy(logits.copy()).softmax(-1).numpy()
+    both = {f"probs_{task.name}": _lists(probs), f"logits_{task.name}": _lists(logits)}
+    return both | ({f"probs1_{task.name}": pa.array(probs[:, 1])} if task.num_class == 2 else {})
+
+
+def _lists(values: np.ndarray) -> pa.Array:
+    """[B, C] as a column of lists."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1]).cast(pa.list_(pa.float32()))
