@@ -72,6 +72,7 @@ class GroupInput:
     table: str | None = None  # name of a TableSpec
     dense: DenseEmbedding | None = None
     weight_name: str = ""  # names the dense embedding's weights; groups with one name share them
+    value_dim: int = 1  # numbers per row that a dense embedding reads; the feature's value_dim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,28 @@
+"""Networks from plans: `build(spec)` gives a `MultiTaskRanker`, `describe(spec)` says what it will be."""
+
+from peprank.models.build import build
+from peprank.models.describe import (
+    Description,
+    GateDescription,
+    GroupDescription,
+    PartDescription,
+    TableDescription,
+    describe,
+)
+from peprank.models.peer import from_torcheasyrec
+from peprank.models.ranker import MultiTaskRanker, Trunk, score, table_name
+
+__all__ = [
+    "Description",
+    "GateDescription",
+    "GroupDescription",
+    "MultiTaskRanker",
+    "PartDescription",
+    "TableDescription",
+    "Trunk",
+    "build",
+    "describe",
+    "from_torcheasyrec",
+    "score",
+    "table_name",
+]

@@ -1,0 +1,186 @@
+"""From a plan to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import assert_never
+
+from peprank.models.pepnet import PEPNet
+from peprank.models.ranker import MultiTaskRanker
+from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Field, PPNet, Table, Tower, Towers
+from peprank.nn.arena import Fill
+from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
+from peprank.spec.feature import Pooling
+from peprank.spec.model import Activation, EPNetGate, ModelSpec, PEPNetSpec, TaskSpec, TrunkSpec, Wiring
+
+
+def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
+    """The network that a plan describes, with its first weights.
+
+    Tables start from (seed, table name) alone. Linear maps start as torch's `nn.Linear` does, as the peer's do; the
+    wirings of the paper start Xavier-uniform with zero biases, as the paper's do. Build under `torch.device("meta")`
+    for shapes without memory.
+
+    Args:
+        spec: the plan.
+        seed: fixes all weights; None: drawn.
+    """
+    drawn = seed if seed is not None else int(torch.empty((), dtype=torch.int64, device="cpu").random_(2**62))
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(drawn)
+        ranker = MultiTaskRanker(_embeddings(spec, drawn), _trunk(spec.trunk, spec), _towers(spec))
+        if _follows_paper(spec.trunk):
+            _xavier(ranker)
+    return ranker
+
+
+def _embeddings(spec: ModelSpec, seed: int) -> EmbeddingGroups:
+    inputs = [item for group in spec.groups for item in group.inputs]
+    return EmbeddingGroups(
+        [_table(table) for table in spec.tables],
+        {group.name: [_field(item) for item in group.inputs] for group in spec.groups},
+        dense={item.weight_name: _dense(item.dense, item) for item in inputs if item.dense is not None},
+        seed=seed,
+    )
+
+
+def _table(spec: TableSpec) -> Table:
+    return Table(
+        name=spec.name,
+        rows=spec.rows,
+        dim=spec.dim,
+        is_mean=spec.pooling is Pooling.MEAN,
+        is_half=spec.is_half,
+        trainable=spec.trainable,
+        fill=None if spec.init is None else _fill(spec.init),
+    )
+
+
+def _fill(init: InitSpec) -> Fill:
+    """The torch.nn.init function that the plan names, reading its random numbers from a generator."""
+    function: Callable[..., Tensor] = getattr(nn.init, init.distribution.value)  # an enum: nothing else is looked up
+    arguments = dict(init.arguments)
+    if init.distribution.value in ("constant_", "zeros_", "ones_"):
+        return lambda weight, _: function(weight, **arguments)
+    return lambda weight, generator: function(weight, **arguments, generator=generator)
+
+
+def _field(item: GroupInput) -> Field:
+    return Field(feature=item.feature, table=item.table, dense=None if item.dense is None else item.weight_name)
+
+
+def _dense(spec: DenseEmbedding, item: GroupInput) -> nn.Module:
+    match spec:
+        case AutoDisSpec():
+            return AutoDis(
+                item.value_dim,
+                item.dim,
+                spec.num_channels,
+                temperature=spec.temperature,
+                keep_prob=spec.keep_prob,
+            )
+        case LinearEmbeddingSpec():
+            return nn.Linear(item.value_dim, item.dim, bias=False)
+        case _:
+            assert_never(spec)
+
+
+def _trunk(spec: TrunkSpec, model: ModelSpec) -> PEPNet:
+    match spec:
+        case PEPNetSpec():
+            return _pepnet(spec, model)
+        case _:
+            assert_never(spec)
+
+
+def _pepnet(spec: PEPNetSpec, model: ModelSpec) -> PEPNet:
+    return PEPNet(
+        spec.main_group,
+        model.group(spec.main_group).dim,
+        model.num_tasks,
+        domain_group=spec.epnet.group if spec.epnet else "",
+        epnet=_epnet(spec, model),
+        prior_group=spec.ppnet.group if spec.ppnet else "",
+        ppnet=_ppnet(spec, model),
+    )
+
+
+def _epnet(spec: PEPNetSpec, model: ModelSpec) -> EPNet | None:
+    if spec.epnet is None:
+        return None
+    main = model.group(spec.main_group)
+    return EPNet(
+        model.group(spec.epnet.group).dim,
+        main.dim,
+        hidden_dim=spec.epnet.hidden_dim,
+        gamma=spec.epnet.gamma,
+        field_dims=[item.dim for item in main.inputs] if spec.epnet.gate is EPNetGate.FIELD else None,
+    )
+
+
+def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
+    if spec.ppnet is None:
+        return None
+    return PPNet(
+        model.group(spec.main_group).dim,
+        model.group(spec.ppnet.group).dim,
+        model.num_tasks,
+        spec.ppnet.hidden_dims,
+        wiring=spec.ppnet.wiring.value,
+        gate_hidden_dim=spec.ppnet.gate_hidden_dim,
+        gamma=spec.ppnet.gamma,
+        activation=_ACTIVATIONS[spec.ppnet.activation],
+        dropouts=spec.ppnet.dropouts,
+    )
+
+
+def _towers(spec: ModelSpec) -> Towers:
+    in_dim = _trunk_dim(spec.trunk, spec)
+    return Towers([partial(_tower, in_dim, task) for task in spec.tasks], spec.domain.num_towers if spec.domain else 1)
+
+
+def _trunk_dim(spec: TrunkSpec, model: ModelSpec) -> int:
+    return spec.ppnet.hidden_dims[-1] if spec.ppnet else model.group(spec.main_group).dim
+
+
+def _tower(in_dim: int, task: TaskSpec) -> Tower:
+    mlp = MLP(
+        in_dim,
+        task.tower.hidden_dims,
+        activation=_ACTIVATIONS[task.tower.activation],
+        normalization=task.tower.normalization.value,
+        dropouts=task.tower.dropouts,
+        bias=task.tower.bias,
+    )
+    return Tower(mlp, task.num_class)
+
+
+def _follows_paper(spec: TrunkSpec) -> bool:
+    return spec.ppnet is not None and spec.ppnet.wiring is not Wiring.TZREC
+
+
+def _xavier(module: nn.Module) -> None:
+    """Fill every linear map with Xavier-uniform weights and zero biases."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+_ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
+    Activation.RELU: nn.ReLU,
+    Activation.LEAKY_RELU: nn.LeakyReLU,
+    Activation.PRELU: nn.PReLU,
+    Activation.ELU: nn.ELU,
+    Activation.GELU: nn.GELU,
+    Activation.SILU: nn.SiLU,
+    Activation.TANH: nn.Tanh,
+    Activation.SIGMOID: nn.Sigmoid,
+    Activation.SOFTPLUS: nn.Softplus,
+    Activation.IDENTITY: nn.Identity,
+}

@@ -1,0 +1,24 @@
+"""Bricks that know no config: each one is its equation, usable in any PyTorch code."""
+
+from peprank.nn.arena import Table
+from peprank.nn.dense_embedding import AutoDis
+from peprank.nn.embedding import EmbeddingGroups, Field
+from peprank.nn.epnet import EPNet
+from peprank.nn.gate import GateBank, GateNU
+from peprank.nn.mlp import MLP
+from peprank.nn.ppnet import PPNet
+from peprank.nn.towers import Tower, Towers
+
+__all__ = [
+    "MLP",
+    "AutoDis",
+    "EPNet",
+    "EmbeddingGroups",
+    "Field",
+    "GateBank",
+    "GateNU",
+    "PPNet",
+    "Table",
+    "Tower",
+    "Towers",
+]

@@ -1,0 +1,202 @@
+"""Embedding tables of one shape laid out after one another, so that one gather serves all of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from peprank.batch import MISSING, Features, Ids
+from peprank.errors import DataError
+
+Fill = Callable[[Tensor, torch.Generator], object]  # writes first values into a float32 table, in place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One embedding table, rows x dim."""
+
+    name: str
+    rows: int
+    dim: int
+    is_mean: bool = False  # several ids of a row: their mean, else their sum
+    is_half: bool = False  # stored as float16, computed as float32
+    trainable: bool = True
+    fill: Fill | None = None  # None: uniform in +-sqrt(1 / rows), as torchrec does
+
+    @property
+    def arena(self) -> str:
+        """Name of the arena it lies in."""
+        return f"dim{self.dim}{'_half' * self.is_half}{'_frozen' * (not self.trainable)}"
+
+
+class Lookup(NamedTuple):
+    """A feature read from a table."""
+
+    feature: str
+    table: str
+
+
+class Gathered(NamedTuple):
+    """Vectors of several lookups side by side."""
+
+    lookups: tuple[Lookup, ...]
+    vectors: Tensor  # float [B, number of lookups, dim]
+
+
+class Arena(nn.Module):
+    """Tables of one width, type and trainability in one parameter [1 + sum of rows, dim].
+
+    Row 0 is zero and stays zero: MISSING ids read it. Each table follows, in the order given. The gradient is a sparse
+    COO tensor, so an optimiser sees only the rows that a batch touched.
+
+    Args:
+        tables: the tables, all of one `Table.arena`.
+        lookups: what a batch reads, in the order of the gathered vectors.
+        seed: with a table's name, fixes its first values whatever other tables there are.
+    """
+
+    def __init__(self, tables: Sequence[Table], lookups: Sequence[Lookup], *, seed: int) -> None:
+        super().__init__()
+        first = tables[0]
+        self.tables = {table.name: table for table in tables}
+        self.places: dict[str, slice] = {}
+        end = 1
+        for table in tables:
+            self.places[table.name] = slice(end, end + table.rows)
+            end += table.rows
+        self.lookups = tuple(lookups)
+        weight = torch.empty(end, first.dim, dtype=torch.float16 if first.is_half else torch.float32)
+        self.weight = nn.Parameter(weight, requires_grad=first.trainable)
+        if not weight.is_meta:
+            self._fill(seed)
+
+    def _fill(self, seed: int) -> None:
+        with torch.no_grad():
+            self.weight[0].zero_()
+            for name, table in self.tables.items():
+                values = self.weight[self.places[name]]
+                drawn = values.float() if table.is_half else values
+                generator = torch.Generator().manual_seed(_table_seed(seed, name))
+                if table.fill is None:
+                    drawn.uniform_(-(table.rows**-0.5), table.rows**-0.5, generator=generator)
+                else:
+                    table.fill(drawn, generator)
+                if table.is_half:
+                    values.copy_(drawn)
+
+    def split(self, rows: Tensor) -> dict[str, Tensor]:
+        """Views of a tensor that is laid out like `weight`, one per table."""
+        return {name: rows[place] for name, place in self.places.items()}
+
+    def join(self, tables: Mapping[str, Tensor]) -> Tensor:
+        """The inverse of `split`; row 0 is zero."""
+        parts = [tables[name] for name in self.places]
+        return torch.cat([parts[0].new_zeros(1, *parts[0].shape[1:]), *parts])
+
+    def forward(self, features: Features) -> list[Gathered]:
+        """Vectors of all lookups: one gather for single ids, one pooled gather for the others."""
+        ids = {lookup: features.ids[lookup.feature] for lookup in self.lookups}
+        single = tuple(lookup for lookup in self.lookups if ids[lookup].offsets is None and ids[lookup].weights is None)
+        bags = tuple(lookup for lookup in self.lookups if lookup not in single)
+        gathered = []
+        if single:
+            gathered.append(Gathered(single, self._gather(single, [ids[k].values for k in single])))
+        if bags:
+            gathered.append(Gathered(bags, self._pool(bags, [ids[k] for k in bags])))
+        return gathered
+
+    def _gather(self, lookups: tuple[Lookup, ...], values: list[Tensor]) -> Tensor:
+        ids = torch.stack(values, dim=1)  # [B, F]
+        rows = ids.new_tensor([self.tables[k.table].rows for k in lookups])
+        if len(ids):
+            low, high = ids.aminmax(dim=0)
+            self._check(lookups, (low < MISSING) | (high >= rows), low, high)
+        starts = ids.new_tensor([self.places[k.table].start for k in lookups])
+        places = (ids + starts).masked_fill_(ids == MISSING, 0)
+        return _float(F.embedding(places, self.weight, padding_idx=0, sparse=self.weight.requires_grad))
+
+    def _pool(self, lookups: tuple[Lookup, ...], ids: list[Ids]) -> Tensor:
+        """Pooled vectors [B, F, dim]: bag f·B + b holds the ids of row b in lookup f."""
+        bags = [_bags(item) for item in ids]
+        lengths = [len(bag.values) for bag in bags]
+        places, ends, weights = [], [], []
+        for lookup, bag, base in zip(lookups, bags, _starts(lengths), strict=True):
+            table = self.tables[lookup.table]
+            if len(bag.values):
+                low, high = bag.values.aminmax()
+                self._check((lookup,), ((low < MISSING) | (high >= table.rows))[None], low[None], high[None])
+            start = self.places[lookup.table].start
+            places.append((bag.values + start).masked_fill_(bag.values == MISSING, 0))
+            ends.append(bag.offsets[1:] + base)
+            weights.append(_bag_weights(bag, is_mean=table.is_mean))
+        offsets = torch.cat([ends[0].new_zeros(1), *ends])
+        is_plain = all(weight is None for weight in weights)
+        pooled = F.embedding_bag(
+            torch.cat(places),
+            self.weight,
+            offsets,
+            mode="sum",
+            sparse=self.weight.requires_grad,
+            include_last_offset=True,
+            padding_idx=0,
+            per_sample_weights=None if is_plain else _join_weights(weights, lengths, self.weight),
+        )
+        return _float(pooled).view(len(lookups), len(bags[0].offsets) - 1, -1).transpose(0, 1)
+
+    def _check(self, lookups: tuple[Lookup, ...], wrong: Tensor, low: Tensor, high: Tensor) -> None:
+        """An id past its table would read another table's rows, so it must not pass."""
+        if not wrong.any():
+            return
+        k = int(wrong.nonzero()[0])
+        value = int(low[k]) if low[k] < MISSING else int(high[k])
+        rows = self.tables[lookups[k].table].rows
+        raise DataError(
+            f"feature '{lookups[k].feature}': id {value} is outside table '{lookups[k].table}', which has {rows} rows; "
+            f"ids must lie in [0, {rows})"
+        )
+
+
+class _Bags(NamedTuple):
+    values: Tensor  # int64 [N]
+    offsets: Tensor  # int64 [B + 1]
+    weights: Tensor | None  # float32 [N]
+
+
+def _bags(ids: Ids) -> _Bags:
+    """Ids with one bag per row; a single id is a bag of one (MISSING then reads the zero row)."""
+    offsets = ids.offsets
+    if offsets is None:
+        offsets = torch.arange(len(ids.values) + 1, device=ids.values.device)
+    return _Bags(ids.values, offsets, ids.weights)
+
+
+def _bag_weights(bag: _Bags, *, is_mean: bool) -> Tensor | None:
+    """Factor of each id [N]: its weight, over the number of ids in its bag for a mean; None: all one."""
+    if not is_mean:
+        return bag.weights
+    counts = bag.offsets.diff()
+    share = counts.clamp(min=1).reciprocal().repeat_interleave(counts, output_size=len(bag.values))
+    return share if bag.weights is None else share * bag.weights
+
+
+def _join_weights(weights: list[Tensor | None], lengths: list[int], like: Tensor) -> Tensor:
+    parts = [like.new_ones(n) if w is None else w.to(like.dtype) for w, n in zip(weights, lengths, strict=True)]
+    return torch.cat(parts)
+
+
+def _starts(lengths: list[int]) -> list[int]:
+    return [sum(lengths[:k]) for k in range(len(lengths))]
+
+
+def _float(vectors: Tensor) -> Tensor:
+    return vectors.float() if vectors.dtype == torch.float16 else vectors
+
+
+def _table_seed(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:7], "big")

@@ -1,0 +1,62 @@
+"""EPNet: one gate, read off the domain, for the whole embedding layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from peprank.nn.gate import GateNU
+
+
+class EPNet(nn.Module):
+    """Scale the shared embedding for a row's domain: O_ep = GateNU(E(F_d) ⊕ sg(E)) ⊗ E.
+
+    Source: PEPNet (Chang et al., KDD 2023), section "Embedding Personalized Network", Eq 5-6.
+
+    Args:
+        domain_dim: width D of the domain side E(F_d): domain id and statistics.
+        main_dim: width M of the shared embedding E.
+        hidden_dim: hidden width of the gate; None: M.
+        gamma: open upper end of the gate.
+        field_dims: widths of the feature fields that E joins. Given, the gate has one number per field and not one
+            per unit, which is cheaper for wide inputs.
+
+    Shapes: domain [B, D], main [B, M] -> O_ep [B, M].
+    """
+
+    field_of_unit: Tensor | None
+
+    def __init__(
+        self,
+        domain_dim: int,
+        main_dim: int,
+        *,
+        hidden_dim: int | None = None,
+        gamma: float = 2.0,
+        field_dims: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if field_dims is not None and sum(field_dims) != main_dim:
+            raise ValueError(f"field_dims sum to {sum(field_dims)}: must sum to main_dim, which is {main_dim}")
+        self.gate = GateNU(
+            domain_dim,
+            main_dim if field_dims is None else len(field_dims),
+            observed_dim=main_dim,
+            hidden_dim=hidden_dim or main_dim,
+            gamma=gamma,
+        )
+        fields = None if field_dims is None else torch.arange(len(field_dims)).repeat_interleave(_dims(field_dims))
+        self.register_buffer("field_of_unit", fields, persistent=False)
+
+    def forward(self, domain: Tensor, main: Tensor) -> Tensor:
+        """O_ep [B, M]."""
+        delta: Tensor = self.gate(domain, main)  # [B, M], or [B, number of fields]
+        if self.field_of_unit is not None:
+            delta = delta.index_select(1, self.field_of_unit)  # [B, M]
+        return delta * main
+
+
+def _dims(field_dims: Sequence[int]) -> Tensor:
+    return torch.tensor(field_dims)

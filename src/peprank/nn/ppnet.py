@@ -1,0 +1,101 @@
+"""PPNet: task towers whose layers are scaled by gates read off user, item and author."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from peprank.nn.gate import GateBank
+
+WiringName: TypeAlias = Literal["PAPER", "HIDDEN_ONLY", "TZREC"]
+
+
+class PPNet(nn.Module):
+    """Run T task towers over O_ep, each layer scaled by a gate: H <- f(H W + b) ⊗ delta, then dropout.
+
+    Scaling the input of layer l + 1, as the paper writes it, is scaling the output of layer l. So the paper's net is
+    a gate on O_ep and then this rule for each layer; the last gate scales what the tower's logit layer reads.
+
+    | wiring      | gates                                                 | gate on O_ep |
+    |-------------|-------------------------------------------------------|--------------|
+    | PAPER       | one per layer for all tasks, T·h_l outputs, L + 1     | yes          |
+    | HIDDEN_ONLY | one per layer for all tasks, T·h_l outputs, L         | no           |
+    | TZREC       | one per task and layer, as wide as the layer, T·L     | no           |
+
+    Every gate reads O_prior ⊕ sg(O_ep).
+
+    Source: PEPNet (Chang et al., KDD 2023), section "Parameter Personalized Network", Eq 7-9.
+
+    Args:
+        input_dim: width E of O_ep.
+        prior_dim: width P of O_prior.
+        num_tasks: T.
+        hidden_dims: layer widths h_1 .. h_L of each task, input to output.
+        wiring: which gates there are.
+        gate_hidden_dim: hidden width of each gate; None: the width of one task's chunk.
+        gamma: open upper end of the gates.
+        activation: makes f.
+        dropouts: dropout ratio of each layer, (): none.
+
+    Shapes: o_ep [B, E], prior [B, P] -> [B, T, h_L].
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        prior_dim: int,
+        num_tasks: int,
+        hidden_dims: Sequence[int],
+        *,
+        wiring: WiringName = "PAPER",
+        gate_hidden_dim: int | None = None,
+        gamma: float = 2.0,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        dropouts: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.num_tasks, self.out_dim = num_tasks, hidden_dims[-1]
+        self.gates_input, self.gates_jointly = wiring == "PAPER", wiring != "TZREC"
+        widths = (input_dim, *hidden_dims) if self.gates_input else tuple(hidden_dims)  # of the gated vectors
+        # A joint gate is T chunks wide; separate gates are told apart by task first, as the peer numbers them.
+        out_dims = [num_tasks * width for width in widths] if self.gates_jointly else [*widths] * num_tasks
+        chunks = widths if self.gates_jointly else [*widths] * num_tasks
+        self.gates = GateBank(
+            prior_dim,
+            out_dims,
+            observed_dim=input_dim,
+            hidden_dims=[gate_hidden_dim or width for width in chunks],
+            gamma=gamma,
+        )
+        self.layers = nn.ModuleList(
+            nn.ModuleList(nn.Linear(i, o) for i, o in zip((input_dim, *hidden_dims), hidden_dims, strict=False))
+            for _ in range(num_tasks)
+        )
+        self.activations = nn.ModuleList(activation() for _ in hidden_dims)
+        self.dropouts = nn.ModuleList(nn.Dropout(p) for p in dropouts or [0.0] * len(hidden_dims))
+
+    def forward(self, o_ep: Tensor, prior: Tensor) -> Tensor:
+        """Gated output of each task's last layer [B, T, h_L]."""
+        deltas = self._deltas(prior, o_ep)
+        outputs = [self._tower(layers, o_ep, delta) for layers, delta in zip(self.layers, deltas, strict=True)]
+        return torch.stack(outputs).transpose(0, 1)  # a view: each task's [B, h_L] stays contiguous
+
+    def _deltas(self, prior: Tensor, o_ep: Tensor) -> list[list[Tensor]]:
+        """For each task the gate [B, h] of each gated vector, from the input up."""
+        deltas: list[Tensor] = self.gates(prior, o_ep)
+        if self.gates_jointly:
+            by_layer = [delta.chunk(self.num_tasks, dim=1) for delta in deltas]
+            return [list(of_task) for of_task in zip(*by_layer, strict=True)]
+        num_layers = len(self.activations)
+        return [deltas[k : k + num_layers] for k in range(0, len(deltas), num_layers)]
+
+    def _tower(self, layers: nn.Module, o_ep: Tensor, deltas: list[Tensor]) -> Tensor:
+        hidden = o_ep
+        if self.gates_input:
+            hidden, deltas = deltas[0] * o_ep, deltas[1:]
+        for layer, delta, f, dropout in zip(layers.children(), deltas, self.activations, self.dropouts, strict=True):
+            hidden = dropout(f(layer(hidden)) * delta)
+        return hidden
