@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 MISSING = -1  # id of a cell without a value; it embeds to a zero vector
@@ -30,6 +31,10 @@ class Ids:
         offsets[1:] = present.cumsum(0)
         return self.values[present], offsets
 
+    def to(self, device: torch.device) -> Ids:
+        """These ids on `device`."""
+        return Ids(self.values.to(device), _moved(self.offsets, device), _moved(self.weights, device))
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -41,6 +46,12 @@ class Features:
     domain: Tensor  # int64 [B], MISSING where unknown; zeros when the plan names no domain
     unknown: dict[str, int] = field(default_factory=dict)  # feature name -> values in this batch outside its vocabulary
 
+    def to(self, device: torch.device) -> Features:
+        """These rows on `device`."""
+        ids = {name: value.to(device) for name, value in self.ids.items()}
+        numbers = {name: value.to(device) for name, value in self.numbers.items()}
+        return Features(self.num_rows, ids, numbers, self.domain.to(device), self.unknown)
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -49,3 +60,12 @@ class Targets:
     labels: Tensor  # float32 [B, T]; class index for softmax towers
     weights: Tensor  # float32 [B, T]: sample weight x task-space weight, not yet normalised
     keys: dict[str, Tensor]  # feature name -> int64 [B], equal for rows of one session, user, ...
+
+    def to(self, device: torch.device) -> Targets:
+        """These targets on `device`."""
+        keys = {name: value.to(device) for name, value in self.keys.items()}
+        return Targets(self.labels.to(device), self.weights.to(device), keys)
+
+
+def _moved(values: Tensor | None, device: torch.device) -> Tensor | None:
+    return None if values is None else values.to(device)
