@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from peprank.errors import SpecError
 from peprank.spec.embedding import GroupSpec, TableSpec
@@ -114,6 +114,7 @@ TrunkSpec: TypeAlias = PEPNetSpec  # a rival joins as `PEPNetSpec | MMoESpec`
 class BinaryCrossEntropy:
     """-(y log p + (1 - y) log(1 - p)) with y smoothed to y (1 - s) + s / 2."""
 
+    name: ClassVar[str] = "binary_cross_entropy"
     label_smoothing: float = 0.0
 
 
@@ -121,6 +122,7 @@ class BinaryCrossEntropy:
 class BinaryFocal:
     """Binary cross-entropy times the detached weight alpha y (1-p)^gamma + (1-alpha) (1-y) p^gamma."""
 
+    name: ClassVar[str] = "binary_focal_loss"
     gamma: float = 2.0
     alpha: float = 0.5
 
@@ -129,6 +131,7 @@ class BinaryFocal:
 class SoftmaxCrossEntropy:
     """Cross-entropy over `num_class` logits."""
 
+    name: ClassVar[str] = "softmax_cross_entropy"
     label_smoothing: float = 0.0
 
 
@@ -136,11 +139,14 @@ class SoftmaxCrossEntropy:
 class L2:
     """(y - label)^2 of an unbounded prediction."""
 
+    name: ClassVar[str] = "l2_loss"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JRC:
     """alpha CE + (1 - alpha) in-session contrast (Sheng et al., KDD 2023); two classes."""
 
+    name: ClassVar[str] = "jrc_loss"
     session: str  # id feature whose equal values form a session
     alpha: float = 0.5
 
@@ -172,9 +178,9 @@ class MetricSpec:
     threshold: float = 0.5  # accuracy of one logit
     top_k: int = 1  # accuracy over classes
     grouping_key: str | None = None  # grouped_auc, grouped_xauc: an id feature
-    sample_ratio: float = 0.001  # xauc: pairs per row
+    sample_ratio: float = 0.001  # xauc: share of all pairs that is drawn
     max_pairs: int | None = None  # xauc, grouped_xauc (per group)
-    eta: float = 1e-12  # normalized_entropy: probabilities are kept in [eta, 1 - eta]
+    eta: float = 1e-12  # normalized_entropy: the mean label is kept in [eta, 1 - eta]
     decay_rate: float | None = None  # train metrics only
     decay_step: int | None = None  # train metrics only
 
@@ -215,7 +221,7 @@ class DomainSpec:
 
     feature: str  # id feature (or raw feature with boundaries)
     num_towers: int = 1  # 1: towers are shared by all domains
-    default: int | None = None  # serving: domain id of a row whose domain is unknown; None: such a row is refused
+    default: str | None = None  # serving: value that stands in for an unknown domain; None: such a row is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,27 @@
+"""Probabilities of logits, and whether they are right on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from peprank.metrics.wins import Floats, Labels
+
+
+def sigmoid(logit: Floats) -> npt.NDArray[np.float64]:
+    """1 / (1 + exp(-logit)) in float64; no overflow for any logit."""
+    decay = np.exp(-np.abs(logit.astype(np.float64)))
+    return np.where(logit >= 0, 1.0, decay) / (1.0 + decay)
+
+
+def softmax(logits: Floats) -> npt.NDArray[np.float64]:
+    """exp(logit) / sum exp(logit) over the last axis, in float64: [N, C] -> [N, C]."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    odds = np.exp(shifted)
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+def calibration(prob: Floats, label: Labels) -> float | None:
+    """Mean prob / mean label: 1 is right on average, 2 predicts twice what happens. None without a positive."""
+    positives = float(label.sum(dtype=np.float64))
+    return float(prob.sum(dtype=np.float64)) / positives if positives else None
