@@ -1,0 +1,129 @@
+"""Parquet files as units of one row group each, decoded in pieces of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from peprank.data.files import InputFile
+from peprank.data.rows import Column, canonical_types, conform_to, settled_schema, wider
+from peprank.data.unit import Unit
+from peprank.errors import DataError
+
+SUFFIXES = (".parquet", ".pq")
+PIECE_BYTES = 16 << 20  # of one decoded piece; bounds memory where a row group is larger
+STREAM_BYTES = 1 << 20  # of one column's compressed bytes that are held while it is decoded
+KEPT_FOOTERS = 64  # parsed footers; more would grow with the data, fewer parse a file again for each row group
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What is kept of each file's footer: types of the wanted columns, rows of each row group."""
+
+    types: tuple[pa.DataType, ...]
+    group_rows: tuple[int, ...]
+
+
+class ParquetSource:
+    """Rows of Parquet files. All footers are read at once, so that an unfit file is known before the first row.
+
+    Raises:
+        DataError: with one line for each file that is no Parquet file, lacks a column, has one of an unfit type, or
+            disagrees with another file about one.
+    """
+
+    def __init__(self, files: Sequence[InputFile], columns: Sequence[Column], num_threads: int) -> None:
+        self.files, self.columns = tuple(files), tuple(columns)
+        self._footer = lru_cache(maxsize=KEPT_FOOTERS)(_read_footer)
+        summaries = self._summaries(num_threads)
+        self.schema = settled_schema(self.columns, _agreed_types(self.files, self.columns, summaries))
+        self.units = tuple(
+            Unit(file=file, part=part, num_rows=num_rows)
+            for file, summary in enumerate(summaries)
+            for part, num_rows in enumerate(summary.group_rows)
+        )
+
+    def read(self, unit: Unit) -> Iterator[pa.RecordBatch]:
+        """Decode one row group, piece by piece."""
+        file = self.files[unit.file]
+        where = f"{file.name}, row group {unit.part}"
+        try:
+            footer = self._footer(file)
+            with file.open() as stream:
+                parquet = pq.ParquetFile(
+                    stream, metadata=footer, buffer_size=STREAM_BYTES, page_checksum_verification=True
+                )
+                pieces = parquet.iter_batches(
+                    _piece_rows(footer.row_group(unit.part), self.schema.names),
+                    row_groups=[unit.part],
+                    columns=self.schema.names,
+                    use_threads=False,  # other threads decode other row groups
+                )
+                for rows in pieces:
+                    yield conform_to(rows, self.schema, self.columns, where)
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{where}: damaged, write it again or leave it out ({reason})") from error
+
+    def _summaries(self, num_threads: int) -> list[_Summary]:
+        with ThreadPoolExecutor(max(num_threads, 1)) as pool:
+            outcomes = list(pool.map(self._summary, self.files))
+        problems = [str(outcome) for outcome in outcomes if isinstance(outcome, DataError)]
+        if problems:
+            raise DataError("\n".join(problems))
+        return [outcome for outcome in outcomes if isinstance(outcome, _Summary)]
+
+    def _summary(self, file: InputFile) -> _Summary | DataError:
+        """Return what the footer says, or what is wrong with it: all files are looked at before any is refused."""
+        try:
+            footer = self._footer(file)
+            types = canonical_types(footer.schema.to_arrow_schema(), self.columns, file.name)
+        except DataError as error:
+            return error
+        return _Summary(types, tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups)))
+
+
+def _read_footer(file: InputFile) -> pq.FileMetaData:
+    try:
+        with file.open() as stream:
+            return pq.read_metadata(stream)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{file.name}: not a Parquet file, or cut short ({file.num_bytes} bytes)"
+        raise DataError(f"{message}; write it again or leave it out ({reason})") from error
+
+
+def _piece_rows(group: pq.RowGroupMetaData, names: Sequence[str]) -> int:
+    wanted = set(names)
+    leaves = (group.column(k) for k in range(group.num_columns))
+    num_bytes = sum(leaf.total_uncompressed_size for leaf in leaves if leaf.path_in_schema.split(".")[0] in wanted)
+    # Dictionaries and run lengths make encoded values smaller than decoded ones, which take about 8 bytes.
+    row_bytes = max(num_bytes / max(group.num_rows, 1), 8 * len(names))
+    return max(int(PIECE_BYTES / row_bytes), 1)
+
+
+def _agreed_types(
+    files: Sequence[InputFile], columns: Sequence[Column], summaries: Sequence[_Summary]
+) -> list[pa.DataType]:
+    """Return the one type of each column that holds the values of all files."""
+    agreed, problems = [], []
+    for position, column in enumerate(columns):
+        joint, named_by = pa.null(), files[0]
+        for file, summary in zip(files, summaries, strict=True):
+            found = summary.types[position]
+            joined = wider(joint, found, column.kind)
+            if joined is None:
+                message = f"{file.name}: column {column.name!r} is {found} but {joint} in {named_by.name}"
+                problems.append(f"{message}; write it with one type in all files")
+                break
+            if joined != joint:
+                joint, named_by = joined, file
+        agreed.append(joint)
+    if problems:
+        raise DataError("\n".join(problems))
+    return agreed

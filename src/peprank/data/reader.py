@@ -1,0 +1,175 @@
+"""Rows of many files in a chosen order: the same order for any number of threads, from any row on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from peprank.data import csv, parquet
+from peprank.data.files import find_files
+from peprank.data.rows import Column
+from peprank.data.unit import Source, Unit
+from peprank.spec.pipeline import DataSpec, FileFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A random order of rows that depends on these numbers and the files, and on nothing else.
+
+    Row groups (CSV: files) come in random order; then each run of `buffer_rows` rows is shuffled within itself.
+    Runs are shuffled independently, so that a run that resumes skips those before it without reading them.
+    """
+
+    seed: int
+    epoch: int
+    buffer_rows: int  # 0 or 1: rows stay in the order of their row group
+
+    def permutation(self, num: int, *, run: int | None = None) -> npt.NDArray[np.int64]:
+        """Return the positions 0 .. num - 1 in random order: of the units, or of the rows of the run-th run."""
+        key = (self.epoch,) if run is None else (self.epoch, run)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key)).permutation(num)
+
+
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Conformed rows of files in batches; `batches` may be called again for each epoch."""
+
+    source: Source
+    batch_rows: int
+    num_threads: int  # units that are read at the same time; 0: read by the caller's thread
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files, by the names that errors show."""
+        return tuple(file.name for file in self.source.files)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns and types of every batch."""
+        return self.source.schema
+
+    @property
+    def num_rows(self) -> int | None:
+        """Rows of all files; None for CSV, which does not say."""
+        counts = [unit.num_rows for unit in self.source.units]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    def batches(
+        self, *, order: Order | None = None, skip_rows: int = 0, drop_remainder: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield every row once, `batch_rows` at a time; the last batch may be shorter.
+
+        Args:
+            order: None is the order of the files.
+            skip_rows: leave out that many rows at the start. What follows is the same as without it.
+            drop_remainder: leave out a last batch that is not full.
+
+        Raises:
+            DataError: rows are damaged or break a rule of `conform`; the message names file and place.
+        """
+        for batch in _rebatch(self._rows(order, skip_rows), self.batch_rows):
+            if batch.num_rows == self.batch_rows or not drop_remainder:
+                yield batch
+
+    def _rows(self, order: Order | None, skip_rows: int) -> Iterator[pa.RecordBatch]:
+        units = self.source.units
+        if order is None:
+            return self._read(units, skip_rows)
+        units = tuple(units[k] for k in order.permutation(len(units)))
+        if order.buffer_rows <= 1:
+            return self._read(units, skip_rows)
+        first_run, skip_in_run = divmod(skip_rows, order.buffer_rows)
+        runs = _rebatch(self._read(units, first_run * order.buffer_rows), order.buffer_rows)
+        shuffled = (run.take(pa.array(order.permutation(run.num_rows, run=k))) for k, run in enumerate(runs, first_run))
+        return _skip(shuffled, skip_in_run)
+
+    def _read(self, units: Sequence[Unit], skip_rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of `units` after the first `skip_rows`; units known to lie before those are not read."""
+        first = 0
+        while first < len(units) and (num_rows := units[first].num_rows) is not None and num_rows <= skip_rows:
+            first, skip_rows = first + 1, skip_rows - num_rows
+        return _skip(_read_ahead(map(self.source.read, units[first:]), self.num_threads), skip_rows)
+
+
+def open_rows(
+    inputs: Sequence[str], spec: DataSpec, columns: Sequence[Column], *, batch_rows: int | None = None
+) -> RowReader:
+    """Find the files that `inputs` name and check that each has `columns`; no row is read yet.
+
+    Args:
+        inputs: files, folders, globs or URIs, as `find_files` takes them.
+        columns: what to read, from `columns_of`; other columns in the files are not decoded.
+        batch_rows: None is `spec.batch_rows`.
+
+    Raises:
+        DataError: with one line for everything that is wrong with the files.
+    """
+    source: Source
+    if spec.file_format is FileFormat.PARQUET:
+        files = find_files(inputs, parquet.SUFFIXES)
+        source = parquet.ParquetSource(files, columns, spec.num_threads)
+    else:
+        source = csv.CsvSource(find_files(inputs, csv.SUFFIXES), spec.csv, columns)
+    return RowReader(source, batch_rows or spec.batch_rows, spec.num_threads)
+
+
+def _read_ahead(units: Iterable[Iterator[pa.RecordBatch]], num_threads: int) -> Iterator[pa.RecordBatch]:
+    """Yield the pieces of all units in order, while threads decode one piece ahead in each of the next units.
+
+    At most `num_threads` pieces wait at any time, however long a unit is.
+    """
+    if num_threads == 0:
+        yield from chain.from_iterable(units)
+        return
+    upcoming = iter(units)
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="peprank-read") as pool:
+
+        def start(unit: Iterator[pa.RecordBatch]) -> tuple[Iterator[pa.RecordBatch], Future[pa.RecordBatch | None]]:
+            return unit, pool.submit(next, unit, None)
+
+        window = deque(map(start, islice(upcoming, num_threads)))
+        while window:
+            unit, waiting = window.popleft()
+            piece = waiting.result()
+            if piece is None:
+                window.extend(map(start, islice(upcoming, 1)))
+            else:
+                window.appendleft(start(unit))
+                yield piece
+
+
+def _rebatch(pieces: Iterable[pa.RecordBatch], num_rows: int) -> Iterator[pa.RecordBatch]:
+    """Cut and join pieces into batches of `num_rows`; a batch that lies within one piece is not copied."""
+    held: list[pa.RecordBatch] = []
+    missing = num_rows
+    for piece in pieces:
+        start = 0
+        while piece.num_rows - start >= missing:
+            yield _joined([*held, piece.slice(start, missing)])
+            start, held, missing = start + missing, [], num_rows
+        if start < piece.num_rows:
+            held.append(piece.slice(start))
+            missing -= piece.num_rows - start
+    if held:
+        yield _joined(held)
+
+
+def _joined(pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(pieces) == 1:
+        return pieces[0]
+    return pa.Table.from_batches(pieces).combine_chunks().to_batches()[0]
+
+
+def _skip(pieces: Iterable[pa.RecordBatch], num_rows: int) -> Iterator[pa.RecordBatch]:
+    for piece in pieces:
+        skipped = min(num_rows, piece.num_rows)
+        num_rows -= skipped
+        if skipped < piece.num_rows:
+            yield piece.slice(skipped)
