@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from peprank.errors import SpecError
+from peprank.spec.formula import parse
 
 
 class Side(Enum):
@@ -128,9 +129,12 @@ class MinMax:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A formula in x. It is parsed into a small tree of known functions by `encode/`, never evaluated as code."""
+    """A formula in x, see `spec/formula.py`."""
 
     formula: str
+
+    def __post_init__(self) -> None:
+        parse(self.formula)
 
 
 Normalizer: TypeAlias = Log10 | ZScore | MinMax | Expression

@@ -1,0 +1,5 @@
+"""Rows to tensors: ids, numbers, domain, labels. Training files and live requests pass the same `Encoder`."""
+
+from peprank.encode.encoder import Encoder
+
+__all__ = ["Encoder"]
