@@ -8,7 +8,7 @@ from peprank.metrics.accuracy import accuracy, top_k_accuracy
 from peprank.metrics.auc import auc, binned_auc, multiclass_auc
 from peprank.metrics.calibration import calibration, sigmoid, softmax
 from peprank.metrics.gauc import gauc
-from peprank.metrics.logloss import logloss, normalized_entropy
+from peprank.metrics.logloss import label_entropy, logloss, normalized_entropy
 from peprank.metrics.losses import binary_focal_loss, cross_entropy, jrc_loss, smoothed
 from peprank.metrics.regression import mean_absolute_error, mean_squared_error
 from peprank.metrics.wins import Grouped
@@ -25,6 +25,7 @@ __all__ = [
     "gauc",
     "grouped_xauc",
     "jrc_loss",
+    "label_entropy",
     "logloss",
     "mean_absolute_error",
     "mean_squared_error",

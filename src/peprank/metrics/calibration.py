@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from peprank.metrics.logloss import exp_minus_abs
 from peprank.metrics.wins import Floats, Labels
 
 
 def sigmoid(logit: Floats) -> npt.NDArray[np.float64]:
     """1 / (1 + exp(-logit)) in float64; no overflow for any logit."""
-    decay = np.exp(-np.abs(logit.astype(np.float64)))
-    return np.where(logit >= 0, 1.0, decay) / (1.0 + decay)
+    decay = exp_minus_abs(logit.astype(np.float64))
+    prob = np.where(logit >= 0, 1.0, decay)
+    decay += 1.0
+    prob /= decay
+    return prob
 
 
 def softmax(logits: Floats) -> npt.NDArray[np.float64]:

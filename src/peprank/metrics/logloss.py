@@ -11,7 +11,16 @@ from peprank.metrics.wins import Floats, Labels
 def row_losses(logit: Floats, label: Labels) -> npt.NDArray[np.float64]:
     """-(y log p + (1 - y) log(1 - p)) of each row, in nats, with p = sigmoid(logit); stable for any finite logit."""
     x = logit.astype(np.float64)
-    return np.maximum(x, 0) - x * label + np.log1p(np.exp(-np.abs(x)))
+    loss = np.log1p(exp_minus_abs(x))
+    loss += np.maximum(x, 0) - x * label
+    return loss
+
+
+def exp_minus_abs(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """exp(-|x|), which never overflows; computed in place, as 10 million rows are 80 MB per step."""
+    decay = np.abs(x)
+    np.negative(decay, out=decay)
+    return np.exp(decay, out=decay)
 
 
 def logloss(logit: Floats, label: Labels) -> float | None:
@@ -22,14 +31,22 @@ def logloss(logit: Floats, label: Labels) -> float | None:
     return float(row_losses(logit, label).mean()) if len(logit) else None
 
 
-def normalized_entropy(logit: Floats, label: Labels, *, eta: float = 1e-12) -> float | None:
-    """Logloss over the entropy of the mean label: below 1 beats the best constant. None when one class is missing.
+def label_entropy(label: Labels, *, eta: float = 1e-12) -> float | None:
+    """Logloss of the best constant, the mean label r: -(r log r + (1 - r) log(1 - r)), in nats.
+
+    None when one class is missing: nothing is left to explain then.
 
     Args:
-        eta: the mean label is kept in [eta, 1 - eta].
+        eta: r is kept in [eta, 1 - eta].
     """
-    loss = logloss(logit, label)
-    if loss is None or not 0 < (rate := float(label.mean(dtype=np.float64))) < 1:
+    rate = float(label.mean(dtype=np.float64)) if len(label) else 0.0
+    if not 0 < rate < 1:
         return None
     rate = min(max(rate, eta), 1 - eta)
-    return float(loss / -(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
+    return float(-(rate * np.log(rate) + (1 - rate) * np.log1p(-rate)))
+
+
+def normalized_entropy(logit: Floats, label: Labels, *, eta: float = 1e-12) -> float | None:
+    """Logloss over the entropy of the mean label: below 1 beats the best constant. None when one class is missing."""
+    loss, entropy = logloss(logit, label), label_entropy(label, eta=eta)
+    return loss / entropy if loss is not None and entropy is not None else None

@@ -79,7 +79,9 @@ def _sorted_keys(score: Floats, label: Labels, group: Groups | None) -> npt.NDAr
     keys <<= np.uint64(_LABEL_BITS)
     keys |= _binary(label)
     if group is not None:
-        keys |= _group_codes(group) << np.uint64(_LABEL_BITS + _SCORE_BITS)
+        codes = _group_codes(group)
+        codes <<= np.uint64(_LABEL_BITS + _SCORE_BITS)
+        keys |= codes
     keys.sort()
     return keys
 
@@ -92,14 +94,15 @@ def _score_keys(score: Floats) -> npt.NDArray[np.uint64]:
         return np.unique(score, return_inverse=True)[1].astype(np.uint64)
     bits = (score + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 the same bits
     # IEEE 754: positive floats order as their bits, negative ones in reverse.
-    return np.where(bits < 0, ~bits, bits | np.int32(-(2**31))).view(np.uint32).astype(np.uint64)
+    ordered: npt.NDArray[np.int32] = np.where(bits < 0, ~bits, bits | np.int32(-(2**31)))
+    return ordered.view(np.uint32).astype(np.uint64)
 
 
-def _binary(label: Labels) -> npt.NDArray[np.uint64]:
+def _binary(label: Labels) -> npt.NDArray[np.uint8]:
     binary = label.astype(bool)
     if label.dtype != bool and not np.array_equal(binary, label):
         raise ValueError(f"labels must be 0 or 1; found {label[binary != label][0]}")
-    return binary.astype(np.uint64)
+    return binary.view(np.uint8)
 
 
 def _group_codes(group: Groups) -> npt.NDArray[np.uint64]:

@@ -5,6 +5,7 @@ Source: Zhan et al., "Deconfounding Duration Bias in Watch-time Prediction", KDD
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -56,8 +57,8 @@ def grouped_xauc(
 def _blocks(num_pairs: Ints) -> list[slice]:
     """Runs of groups that hold about _MOST_PAIRS pairs together."""
     block = np.cumsum(num_pairs) // _MOST_PAIRS
-    ends = np.append(np.flatnonzero(block[1:] != block[:-1]) + 1, len(num_pairs)) if len(num_pairs) else []
-    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(block)]
+    return [slice(start, end) for start, end in pairwise(edges)]
 
 
 def _xauc_of_groups(
@@ -74,7 +75,8 @@ def _xauc_of_groups(
     by_label, by_prediction = _sign(label[a], label[b]), _sign(prediction[a], prediction[b])
     decided = np.bincount(group, weights=by_label != 0, minlength=len(rows))
     twice_won = np.bincount(group, weights=np.abs(by_label) + by_label * by_prediction, minlength=len(rows))
-    return np.divide(twice_won, 2 * decided, out=np.full(len(rows), np.nan), where=decided > 0)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        return np.asarray(twice_won / (2 * decided))
 
 
 def _sign(a: Floats, b: Floats) -> npt.NDArray[np.int8]:
