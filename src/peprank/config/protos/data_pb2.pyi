@@ -27,18 +27,29 @@ class _DatasetType:
 class _DatasetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DatasetType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     OdpsDataset: _DatasetType.ValueType  # 1
+    """MaxCompute tables; runs here when the paths are overridden with Parquet files"""
     ParquetDataset: _DatasetType.ValueType  # 2
+    """Parquet files"""
     CsvDataset: _DatasetType.ValueType  # 3
+    """CSV files"""
     OdpsDatasetV1: _DatasetType.ValueType  # 4
+    """MaxCompute tables through an older door"""
     KafkaDataset: _DatasetType.ValueType  # 5
+    """a Kafka stream"""
 
-class DatasetType(_DatasetType, metaclass=_DatasetTypeEnumTypeWrapper): ...
+class DatasetType(_DatasetType, metaclass=_DatasetTypeEnumTypeWrapper):
+    """Where rows lie."""
 
 OdpsDataset: DatasetType.ValueType  # 1
+"""MaxCompute tables; runs here when the paths are overridden with Parquet files"""
 ParquetDataset: DatasetType.ValueType  # 2
+"""Parquet files"""
 CsvDataset: DatasetType.ValueType  # 3
+"""CSV files"""
 OdpsDatasetV1: DatasetType.ValueType  # 4
+"""MaxCompute tables through an older door"""
 KafkaDataset: DatasetType.ValueType  # 5
+"""a Kafka stream"""
 Global___DatasetType: _TypeAlias = DatasetType  # noqa: Y015
 
 class _FgMode:
@@ -48,16 +59,25 @@ class _FgMode:
 class _FgModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FgMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FG_NONE: _FgMode.ValueType  # 1
+    """columns bear the feature's name and hold ids"""
     FG_NORMAL: _FgMode.ValueType  # 2
+    """columns bear the name in the feature's expression and hold raw values"""
     FG_DAG: _FgMode.ValueType  # 3
+    """as FG_NORMAL; features may also read other features"""
     FG_BUCKETIZE: _FgMode.ValueType  # 4
+    """columns bear the feature's name and hold raw values"""
 
-class FgMode(_FgMode, metaclass=_FgModeEnumTypeWrapper): ...
+class FgMode(_FgMode, metaclass=_FgModeEnumTypeWrapper):
+    """How far the columns are from ids: what they are called, and whether they come encoded."""
 
 FG_NONE: FgMode.ValueType  # 1
+"""columns bear the feature's name and hold ids"""
 FG_NORMAL: FgMode.ValueType  # 2
+"""columns bear the name in the feature's expression and hold raw values"""
 FG_DAG: FgMode.ValueType  # 3
+"""as FG_NORMAL; features may also read other features"""
 FG_BUCKETIZE: FgMode.ValueType  # 4
+"""columns bear the feature's name and hold raw values"""
 Global___FgMode: _TypeAlias = FgMode  # noqa: Y015
 
 class _FieldType:
@@ -67,72 +87,135 @@ class _FieldType:
 class _FieldTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FieldType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INT32: _FieldType.ValueType  # 0
+    """32-bit integer"""
     INT64: _FieldType.ValueType  # 1
+    """64-bit integer"""
     STRING: _FieldType.ValueType  # 2
+    """text"""
     FLOAT: _FieldType.ValueType  # 3
+    """32-bit float"""
     DOUBLE: _FieldType.ValueType  # 4
+    """64-bit float"""
     ARRAY_INT32: _FieldType.ValueType  # 5
+    """list of 32-bit integer"""
     ARRAY_INT64: _FieldType.ValueType  # 6
+    """list of 64-bit integer"""
     ARRAY_STRING: _FieldType.ValueType  # 7
+    """list of text"""
     ARRAY_FLOAT: _FieldType.ValueType  # 8
+    """list of 32-bit float"""
     ARRAY_DOUBLE: _FieldType.ValueType  # 9
+    """list of 64-bit float"""
     ARRAY_ARRAY_INT32: _FieldType.ValueType  # 10
+    """list of lists of 32-bit integer"""
     ARRAY_ARRAY_INT64: _FieldType.ValueType  # 11
+    """list of lists of 64-bit integer"""
     ARRAY_ARRAY_STRING: _FieldType.ValueType  # 12
+    """list of lists of text"""
     ARRAY_ARRAY_FLOAT: _FieldType.ValueType  # 13
+    """list of lists of 32-bit float"""
     ARRAY_ARRAY_DOUBLE: _FieldType.ValueType  # 14
+    """list of lists of 64-bit float"""
     MAP_STRING_INT32: _FieldType.ValueType  # 15
+    """map from text to 32-bit integer"""
     MAP_STRING_INT64: _FieldType.ValueType  # 16
+    """map from text to 64-bit integer"""
     MAP_STRING_STRING: _FieldType.ValueType  # 17
+    """map from text to text"""
     MAP_STRING_FLOAT: _FieldType.ValueType  # 18
+    """map from text to 32-bit float"""
     MAP_STRING_DOUBLE: _FieldType.ValueType  # 19
+    """map from text to 64-bit float"""
     MAP_INT64_INT32: _FieldType.ValueType  # 20
+    """map from 64-bit integer to 32-bit integer"""
     MAP_INT64_INT64: _FieldType.ValueType  # 21
+    """map from 64-bit integer to 64-bit integer"""
     MAP_INT64_STRING: _FieldType.ValueType  # 22
+    """map from 64-bit integer to text"""
     MAP_INT64_FLOAT: _FieldType.ValueType  # 23
+    """map from 64-bit integer to 32-bit float"""
     MAP_INT64_DOUBLE: _FieldType.ValueType  # 24
+    """map from 64-bit integer to 64-bit float"""
     MAP_INT32_INT32: _FieldType.ValueType  # 25
+    """map from 32-bit integer to 32-bit integer"""
     MAP_INT32_INT64: _FieldType.ValueType  # 26
+    """map from 32-bit integer to 64-bit integer"""
     MAP_INT32_STRING: _FieldType.ValueType  # 27
+    """map from 32-bit integer to text"""
     MAP_INT32_FLOAT: _FieldType.ValueType  # 28
+    """map from 32-bit integer to 32-bit float"""
     MAP_INT32_DOUBLE: _FieldType.ValueType  # 29
+    """map from 32-bit integer to 64-bit float"""
 
-class FieldType(_FieldType, metaclass=_FieldTypeEnumTypeWrapper): ...
+class FieldType(_FieldType, metaclass=_FieldTypeEnumTypeWrapper):
+    """The type of a column's values."""
 
 INT32: FieldType.ValueType  # 0
+"""32-bit integer"""
 INT64: FieldType.ValueType  # 1
+"""64-bit integer"""
 STRING: FieldType.ValueType  # 2
+"""text"""
 FLOAT: FieldType.ValueType  # 3
+"""32-bit float"""
 DOUBLE: FieldType.ValueType  # 4
+"""64-bit float"""
 ARRAY_INT32: FieldType.ValueType  # 5
+"""list of 32-bit integer"""
 ARRAY_INT64: FieldType.ValueType  # 6
+"""list of 64-bit integer"""
 ARRAY_STRING: FieldType.ValueType  # 7
+"""list of text"""
 ARRAY_FLOAT: FieldType.ValueType  # 8
+"""list of 32-bit float"""
 ARRAY_DOUBLE: FieldType.ValueType  # 9
+"""list of 64-bit float"""
 ARRAY_ARRAY_INT32: FieldType.ValueType  # 10
+"""list of lists of 32-bit integer"""
 ARRAY_ARRAY_INT64: FieldType.ValueType  # 11
+"""list of lists of 64-bit integer"""
 ARRAY_ARRAY_STRING: FieldType.ValueType  # 12
+"""list of lists of text"""
 ARRAY_ARRAY_FLOAT: FieldType.ValueType  # 13
+"""list of lists of 32-bit float"""
 ARRAY_ARRAY_DOUBLE: FieldType.ValueType  # 14
+"""list of lists of 64-bit float"""
 MAP_STRING_INT32: FieldType.ValueType  # 15
+"""map from text to 32-bit integer"""
 MAP_STRING_INT64: FieldType.ValueType  # 16
+"""map from text to 64-bit integer"""
 MAP_STRING_STRING: FieldType.ValueType  # 17
+"""map from text to text"""
 MAP_STRING_FLOAT: FieldType.ValueType  # 18
+"""map from text to 32-bit float"""
 MAP_STRING_DOUBLE: FieldType.ValueType  # 19
+"""map from text to 64-bit float"""
 MAP_INT64_INT32: FieldType.ValueType  # 20
+"""map from 64-bit integer to 32-bit integer"""
 MAP_INT64_INT64: FieldType.ValueType  # 21
+"""map from 64-bit integer to 64-bit integer"""
 MAP_INT64_STRING: FieldType.ValueType  # 22
+"""map from 64-bit integer to text"""
 MAP_INT64_FLOAT: FieldType.ValueType  # 23
+"""map from 64-bit integer to 32-bit float"""
 MAP_INT64_DOUBLE: FieldType.ValueType  # 24
+"""map from 64-bit integer to 64-bit float"""
 MAP_INT32_INT32: FieldType.ValueType  # 25
+"""map from 32-bit integer to 32-bit integer"""
 MAP_INT32_INT64: FieldType.ValueType  # 26
+"""map from 32-bit integer to 64-bit integer"""
 MAP_INT32_STRING: FieldType.ValueType  # 27
+"""map from 32-bit integer to text"""
 MAP_INT32_FLOAT: FieldType.ValueType  # 28
+"""map from 32-bit integer to 32-bit float"""
 MAP_INT32_DOUBLE: FieldType.ValueType  # 29
+"""map from 32-bit integer to 64-bit float"""
 Global___FieldType: _TypeAlias = FieldType  # noqa: Y015
 
 @_typing.final
 class DataConfig(_message.Message):
+    """Where rows come from, how they are read, and which columns are labels."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
@@ -168,45 +251,85 @@ class DataConfig(_message.Message):
     HARD_NEGATIVE_SAMPLER_V2_FIELD_NUMBER: _builtins.int
     TDM_SAMPLER_FIELD_NUMBER: _builtins.int
     batch_size: _builtins.int
+    """Rows per training batch."""
     dataset_type: Global___DatasetType.ValueType
+    """Where rows lie."""
     fg_encoded: _builtins.bool
+    """Old form of fg_mode: true means FG_NONE; false means FG_DAG, or FG_NORMAL when fg_threads is 0."""
     fg_encoded_multival_sep: _builtins.str
+    """What separates several values in one string under FG_NONE."""
     num_workers: _builtins.int
+    """Threads that read ahead; 0 reads in the training thread. The order of rows does not depend on it."""
     pin_memory: _builtins.bool
+    """Keep batches in page-locked memory."""
     delimiter: _builtins.str
+    """What separates the columns of a CSV file."""
     with_header: _builtins.bool
+    """Whether a CSV file begins with a line of column names."""
     eval_batch_size: _builtins.int
+    """Rows per evaluation batch; not set: batch_size."""
     drop_remainder: _builtins.bool
+    """Leave out the last training batch when it is not full."""
     fg_threads: _builtins.int
+    """Threads that compute features; with fg_encoded: false, 0 means FG_NORMAL."""
     is_orderby_partition: _builtins.bool
+    """Read partitions in the order of their names."""
     odps_data_quota_name: _builtins.str
+    """Quota that pays for reading MaxCompute tables."""
     sample_mask_prob: _builtins.float
+    """Chance that features with use_mask are blanked in a training row."""
     negative_sample_mask_prob: _builtins.float
+    """The same for sampled negatives."""
     force_base_data_group: _builtins.bool
+    """Pad all features to one number of rows."""
     fg_mode: Global___FgMode.ValueType
+    """How far the columns are from ids."""
     shuffle: _builtins.bool
+    """Shuffle training rows and the order of files."""
     shuffle_buffer_size: _builtins.int
+    """Batches that the shuffle draws from."""
     odps_data_compression: _builtins.str
+    """Compression of MaxCompute reads."""
     sample_cost_field: _builtins.str
+    """Column with the cost of a row."""
     batch_cost_size: _builtins.int
+    """Largest cost of a batch, in place of a number of rows."""
     input_fields_str: _builtins.str
+    """The same in one string, 'name:TYPE;name:TYPE'; it goes before input_fields."""
     in_order: _builtins.bool
+    """Hand batches on in the order they were read."""
     @_builtins.property
-    def label_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def label_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Label columns. Integers are read as int64, floats as float32."""
+
     @_builtins.property
-    def input_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]: ...
+    def input_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
+        """Columns of a CSV file without header, in order."""
+
     @_builtins.property
-    def sample_weight_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sample_weight_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns of row weights, floats."""
+
     @_builtins.property
-    def negative_sampler(self) -> _sampler_pb2.NegativeSampler: ...
+    def negative_sampler(self) -> _sampler_pb2.NegativeSampler:
+        """Negatives from all items."""
+
     @_builtins.property
-    def negative_sampler_v2(self) -> _sampler_pb2.NegativeSamplerV2: ...
+    def negative_sampler_v2(self) -> _sampler_pb2.NegativeSamplerV2:
+        """Negatives that are not positives of the user."""
+
     @_builtins.property
-    def hard_negative_sampler(self) -> _sampler_pb2.HardNegativeSampler: ...
+    def hard_negative_sampler(self) -> _sampler_pb2.HardNegativeSampler:
+        """Hard negatives."""
+
     @_builtins.property
-    def hard_negative_sampler_v2(self) -> _sampler_pb2.HardNegativeSamplerV2: ...
+    def hard_negative_sampler_v2(self) -> _sampler_pb2.HardNegativeSamplerV2:
+        """Hard negatives and others that are not positives of the user."""
+
     @_builtins.property
-    def tdm_sampler(self) -> _sampler_pb2.TDMSampler: ...
+    def tdm_sampler(self) -> _sampler_pb2.TDMSampler:
+        """Negatives from a tree of items."""
+
     def __init__(
         self,
         *,
@@ -255,12 +378,16 @@ Global___DataConfig: _TypeAlias = DataConfig  # noqa: Y015
 
 @_typing.final
 class Field(_message.Message):
+    """One column of a file that does not describe its columns itself."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INPUT_NAME_FIELD_NUMBER: _builtins.int
     INPUT_TYPE_FIELD_NUMBER: _builtins.int
     input_name: _builtins.str
+    """Name of the column."""
     input_type: Global___FieldType.ValueType
+    """Type of its values; not set: found out from the file."""
     def __init__(
         self,
         *,

@@ -20,14 +20,19 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AutoDisEmbedding(_message.Message):
+    """A number becomes a soft mixture of learnt vectors (AutoDis, KDD 2021)."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NUM_CHANNELS_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     KEEP_PROB_FIELD_NUMBER: _builtins.int
     num_channels: _builtins.int
+    """Vectors in the mixture."""
     temperature: _builtins.float
+    """Softness of the mixture."""
     keep_prob: _builtins.float
+    """Share of the hidden layer that is passed on."""
     def __init__(
         self,
         *,
@@ -45,6 +50,8 @@ Global___AutoDisEmbedding: _TypeAlias = AutoDisEmbedding  # noqa: Y015
 
 @_typing.final
 class MLPEmbedding(_message.Message):
+    """A number becomes itself times a learnt vector, without bias."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -60,14 +67,20 @@ Global___MLPEmbedding: _TypeAlias = MLPEmbedding  # noqa: Y015
 
 @_typing.final
 class ParameterConstraints(_message.Message):
+    """How tables may be spread over machines."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SHARDING_TYPES_FIELD_NUMBER: _builtins.int
     COMPUTE_KERNELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def sharding_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sharding_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ways to cut a table."""
+
     @_builtins.property
-    def compute_kernels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def compute_kernels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kernels that look rows up."""
+
     def __init__(
         self,
         *,
@@ -84,6 +97,8 @@ Global___ParameterConstraints: _TypeAlias = ParameterConstraints  # noqa: Y015
 
 @_typing.final
 class ZeroCollisionHash(_message.Message):
+    """A table that assigns rows to ids as they appear and evicts old ones."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ZCH_SIZE_FIELD_NUMBER: _builtins.int
@@ -93,14 +108,23 @@ class ZeroCollisionHash(_message.Message):
     DISTANCE_LFU_FIELD_NUMBER: _builtins.int
     THRESHOLD_FILTERING_FUNC_FIELD_NUMBER: _builtins.int
     zch_size: _builtins.int
+    """Rows of the table."""
     eviction_interval: _builtins.int
+    """Steps between evictions."""
     threshold_filtering_func: _builtins.str
+    """Rule for ids that are too rare for a row."""
     @_builtins.property
-    def lfu(self) -> Global___LFU_EvictionPolicy: ...
+    def lfu(self) -> Global___LFU_EvictionPolicy:
+        """Evict the least often used."""
+
     @_builtins.property
-    def lru(self) -> Global___LRU_EvictionPolicy: ...
+    def lru(self) -> Global___LRU_EvictionPolicy:
+        """Evict the least recently used."""
+
     @_builtins.property
-    def distance_lfu(self) -> Global___DistanceLFU_EvictionPolicy: ...
+    def distance_lfu(self) -> Global___DistanceLFU_EvictionPolicy:
+        """Evict by use and age."""
+
     def __init__(
         self,
         *,
@@ -123,6 +147,8 @@ Global___ZeroCollisionHash: _TypeAlias = ZeroCollisionHash  # noqa: Y015
 
 @_typing.final
 class LFU_EvictionPolicy(_message.Message):
+    """The least often used id leaves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -138,10 +164,13 @@ Global___LFU_EvictionPolicy: _TypeAlias = LFU_EvictionPolicy  # noqa: Y015
 
 @_typing.final
 class LRU_EvictionPolicy(_message.Message):
+    """The least recently used id leaves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DECAY_EXPONENT_FIELD_NUMBER: _builtins.int
     decay_exponent: _builtins.float
+    """How fast age counts."""
     def __init__(
         self,
         *,
@@ -157,10 +186,13 @@ Global___LRU_EvictionPolicy: _TypeAlias = LRU_EvictionPolicy  # noqa: Y015
 
 @_typing.final
 class DistanceLFU_EvictionPolicy(_message.Message):
+    """Use counts, weighted by how long ago they were, decide who leaves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DECAY_EXPONENT_FIELD_NUMBER: _builtins.int
     decay_exponent: _builtins.float
+    """How fast age counts."""
     def __init__(
         self,
         *,
@@ -176,6 +208,8 @@ Global___DistanceLFU_EvictionPolicy: _TypeAlias = DistanceLFU_EvictionPolicy  # 
 
 @_typing.final
 class DynamicEmbedding(_message.Message):
+    """A table that grows with the ids it meets."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INITIALIZER_ARGS_FIELD_NUMBER: _builtins.int
@@ -188,17 +222,29 @@ class DynamicEmbedding(_message.Message):
     BUCKET_CAPACITY_FIELD_NUMBER: _builtins.int
     FREQUENCY_ADMISSION_STRATEGY_FIELD_NUMBER: _builtins.int
     score_strategy: _builtins.str
+    """What decides which rows stay."""
     max_capacity: _builtins.int
+    """Most rows of the table."""
     cache_load_factor: _builtins.float
+    """Share of rows in the fast cache."""
     init_capacity_per_rank: _builtins.int
+    """Rows at the start, per machine."""
     init_table: _builtins.str
+    """Table that the rows start from."""
     bucket_capacity: _builtins.int
+    """Rows per bucket."""
     @_builtins.property
-    def initializer_args(self) -> Global___DynamicEmbInitializerArgs: ...
+    def initializer_args(self) -> Global___DynamicEmbInitializerArgs:
+        """How new rows start."""
+
     @_builtins.property
-    def eval_initializer_args(self) -> Global___DynamicEmbInitializerArgs: ...
+    def eval_initializer_args(self) -> Global___DynamicEmbInitializerArgs:
+        """What an unknown id gets when evaluating."""
+
     @_builtins.property
-    def frequency_admission_strategy(self) -> Global___DynamicEmbFrequencyAdmissionStrategy: ...
+    def frequency_admission_strategy(self) -> Global___DynamicEmbFrequencyAdmissionStrategy:
+        """Admit ids by how often they are seen."""
+
     def __init__(
         self,
         *,
@@ -224,6 +270,8 @@ Global___DynamicEmbedding: _TypeAlias = DynamicEmbedding  # noqa: Y015
 
 @_typing.final
 class DynamicEmbInitializerArgs(_message.Message):
+    """How new rows of a growing table start."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MODE_FIELD_NUMBER: _builtins.int
@@ -233,11 +281,17 @@ class DynamicEmbInitializerArgs(_message.Message):
     UPPER_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     mode: _builtins.str
+    """Kind of distribution."""
     mean: _builtins.float
+    """Mean of a normal distribution."""
     std_dev: _builtins.float
+    """Standard deviation of a normal distribution."""
     lower: _builtins.float
+    """Lower end of a uniform distribution."""
     upper: _builtins.float
+    """Upper end of a uniform distribution."""
     value: _builtins.float
+    """Value of a constant."""
     def __init__(
         self,
         *,
@@ -258,6 +312,8 @@ Global___DynamicEmbInitializerArgs: _TypeAlias = DynamicEmbInitializerArgs  # no
 
 @_typing.final
 class DynamicEmbFrequencyAdmissionStrategy(_message.Message):
+    """An id gets a row once it was seen often enough."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     THRESHOLD_FIELD_NUMBER: _builtins.int
@@ -265,10 +321,15 @@ class DynamicEmbFrequencyAdmissionStrategy(_message.Message):
     COUNTER_CAPACITY_FIELD_NUMBER: _builtins.int
     COUNTER_BUCKET_CAPACITY_FIELD_NUMBER: _builtins.int
     threshold: _builtins.int
+    """Times an id must be seen."""
     counter_capacity: _builtins.int
+    """Ids that are counted."""
     counter_bucket_capacity: _builtins.int
+    """Ids per bucket of counters."""
     @_builtins.property
-    def initializer_args(self) -> Global___DynamicEmbInitializerArgs: ...
+    def initializer_args(self) -> Global___DynamicEmbInitializerArgs:
+        """How rows start that were not admitted."""
+
     def __init__(
         self,
         *,

@@ -28,26 +28,43 @@ class _TextNormalizeOption:
 class _TextNormalizeOptionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TextNormalizeOption.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TEXT_LOWER2UPPER: _TextNormalizeOption.ValueType  # 0
+    """to upper case"""
     TEXT_UPPER2LOWER: _TextNormalizeOption.ValueType  # 1
+    """to lower case"""
     TEXT_SBC2DBC: _TextNormalizeOption.ValueType  # 2
+    """full-width characters to half-width"""
     TEXT_CHT2CHS: _TextNormalizeOption.ValueType  # 3
+    """traditional Chinese to simplified"""
     TEXT_FILTER: _TextNormalizeOption.ValueType  # 4
+    """drop stop characters"""
     TEXT_SPLITCHRS: _TextNormalizeOption.ValueType  # 5
+    """a blank between characters"""
     TEXT_REMOVE_SPACE: _TextNormalizeOption.ValueType  # 6
+    """drop blanks"""
 
-class TextNormalizeOption(_TextNormalizeOption, metaclass=_TextNormalizeOptionEnumTypeWrapper): ...
+class TextNormalizeOption(_TextNormalizeOption, metaclass=_TextNormalizeOptionEnumTypeWrapper):
+    """One way to clean a text."""
 
 TEXT_LOWER2UPPER: TextNormalizeOption.ValueType  # 0
+"""to upper case"""
 TEXT_UPPER2LOWER: TextNormalizeOption.ValueType  # 1
+"""to lower case"""
 TEXT_SBC2DBC: TextNormalizeOption.ValueType  # 2
+"""full-width characters to half-width"""
 TEXT_CHT2CHS: TextNormalizeOption.ValueType  # 3
+"""traditional Chinese to simplified"""
 TEXT_FILTER: TextNormalizeOption.ValueType  # 4
+"""drop stop characters"""
 TEXT_SPLITCHRS: TextNormalizeOption.ValueType  # 5
+"""a blank between characters"""
 TEXT_REMOVE_SPACE: TextNormalizeOption.ValueType  # 6
+"""drop blanks"""
 Global___TextNormalizeOption: _TypeAlias = TextNormalizeOption  # noqa: Y015
 
 @_typing.final
 class FeatureConfig(_message.Message):
+    """One feature: exactly one of its kinds."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FEATURE_FIELD_NUMBER: _builtins.int
@@ -76,55 +93,105 @@ class FeatureConfig(_message.Message):
     SEQUENCE_BOOL_MASK_FEATURE_FIELD_NUMBER: _builtins.int
     SEQUENCE_COMBINE_FEATURE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def id_feature(self) -> Global___IdFeature: ...
+    def id_feature(self) -> Global___IdFeature:
+        """A category."""
+
     @_builtins.property
-    def raw_feature(self) -> Global___RawFeature: ...
+    def raw_feature(self) -> Global___RawFeature:
+        """A number."""
+
     @_builtins.property
-    def combo_feature(self) -> Global___ComboFeature: ...
+    def combo_feature(self) -> Global___ComboFeature:
+        """A cross of categories."""
+
     @_builtins.property
-    def lookup_feature(self) -> Global___LookupFeature: ...
+    def lookup_feature(self) -> Global___LookupFeature:
+        """A look-up in a map."""
+
     @_builtins.property
-    def match_feature(self) -> Global___MatchFeature: ...
+    def match_feature(self) -> Global___MatchFeature:
+        """A look-up in a nested map."""
+
     @_builtins.property
-    def sequence_feature(self) -> Global___SequenceFeature: ...
+    def sequence_feature(self) -> Global___SequenceFeature:
+        """A sequence of events."""
+
     @_builtins.property
-    def expr_feature(self) -> Global___ExprFeature: ...
+    def expr_feature(self) -> Global___ExprFeature:
+        """A formula."""
+
     @_builtins.property
-    def overlap_feature(self) -> Global___OverlapFeature: ...
+    def overlap_feature(self) -> Global___OverlapFeature:
+        """Overlap of two texts."""
+
     @_builtins.property
-    def tokenize_feature(self) -> Global___TokenizeFeature: ...
+    def tokenize_feature(self) -> Global___TokenizeFeature:
+        """A text in tokens."""
+
     @_builtins.property
-    def custom_feature(self) -> Global___CustomFeature: ...
+    def custom_feature(self) -> Global___CustomFeature:
+        """A feature of one's own library."""
+
     @_builtins.property
-    def kv_dot_product(self) -> Global___KvDotProduct: ...
+    def kv_dot_product(self) -> Global___KvDotProduct:
+        """A dot product of sparse vectors."""
+
     @_builtins.property
-    def bool_mask_feature(self) -> Global___BoolMaskFeature: ...
+    def bool_mask_feature(self) -> Global___BoolMaskFeature:
+        """A masked list."""
+
     @_builtins.property
-    def combine_feature(self) -> Global___CombineFeature: ...
+    def combine_feature(self) -> Global___CombineFeature:
+        """Several numbers in one."""
+
     @_builtins.property
-    def sequence_id_feature(self) -> Global___IdFeature: ...
+    def sequence_id_feature(self) -> Global___IdFeature:
+        """A sequence of it: a category."""
+
     @_builtins.property
-    def sequence_raw_feature(self) -> Global___RawFeature: ...
+    def sequence_raw_feature(self) -> Global___RawFeature:
+        """A sequence of it: a number."""
+
     @_builtins.property
-    def sequence_combo_feature(self) -> Global___ComboFeature: ...
+    def sequence_combo_feature(self) -> Global___ComboFeature:
+        """A sequence of it: a cross of categories."""
+
     @_builtins.property
-    def sequence_lookup_feature(self) -> Global___LookupFeature: ...
+    def sequence_lookup_feature(self) -> Global___LookupFeature:
+        """A sequence of it: a look-up in a map."""
+
     @_builtins.property
-    def sequence_match_feature(self) -> Global___MatchFeature: ...
+    def sequence_match_feature(self) -> Global___MatchFeature:
+        """A sequence of it: a look-up in a nested map."""
+
     @_builtins.property
-    def sequence_expr_feature(self) -> Global___ExprFeature: ...
+    def sequence_expr_feature(self) -> Global___ExprFeature:
+        """A sequence of it: a formula."""
+
     @_builtins.property
-    def sequence_overlap_feature(self) -> Global___OverlapFeature: ...
+    def sequence_overlap_feature(self) -> Global___OverlapFeature:
+        """A sequence of it: overlap of two texts."""
+
     @_builtins.property
-    def sequence_tokenize_feature(self) -> Global___TokenizeFeature: ...
+    def sequence_tokenize_feature(self) -> Global___TokenizeFeature:
+        """A sequence of it: a text in tokens."""
+
     @_builtins.property
-    def sequence_custom_feature(self) -> Global___CustomFeature: ...
+    def sequence_custom_feature(self) -> Global___CustomFeature:
+        """A sequence of it: a feature of one's own library."""
+
     @_builtins.property
-    def sequence_kv_dot_product(self) -> Global___KvDotProduct: ...
+    def sequence_kv_dot_product(self) -> Global___KvDotProduct:
+        """A sequence of it: a dot product of sparse vectors."""
+
     @_builtins.property
-    def sequence_bool_mask_feature(self) -> Global___BoolMaskFeature: ...
+    def sequence_bool_mask_feature(self) -> Global___BoolMaskFeature:
+        """A sequence of it: a masked list."""
+
     @_builtins.property
-    def sequence_combine_feature(self) -> Global___CombineFeature: ...
+    def sequence_combine_feature(self) -> Global___CombineFeature:
+        """A sequence of it: several numbers in one."""
+
     def __init__(
         self,
         *,
@@ -166,6 +233,10 @@ Global___FeatureConfig: _TypeAlias = FeatureConfig  # noqa: Y015
 
 @_typing.final
 class IdFeature(_message.Message):
+    """A category: each value becomes an id, each id a row of an embedding table. Several values are pooled. Set
+    exactly one of hash_bucket_size, num_buckets, vocab_list, vocab_dict and vocab_file.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -218,40 +289,77 @@ class IdFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     expression: _builtins.str
+    """Where the value comes from, 'side:column' with a side of user, item or context. Under FG_NONE and
+    FG_BUCKETIZE it may be left out: the column has the feature's name.
+    """
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     weighted: _builtins.bool
+    """Values come as 'value:weight'; the weight scales the vector."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     fg_value_type: _builtins.str
+    """Type in which ids travel."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -295,6 +403,10 @@ Global___IdFeature: _TypeAlias = IdFeature  # noqa: Y015
 
 @_typing.final
 class RawFeature(_message.Message):
+    """A number, or a fixed count of them. With boundaries it is cut into buckets that are embedded; without, it
+    enters the model as it is, or through mlp or autodis.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_NAME_FIELD_NUMBER: _builtins.int
@@ -320,32 +432,63 @@ class RawFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     expression: _builtins.str
+    """Where the value comes from, 'side:column' with a side of user, item or context. Under FG_NONE and
+    FG_BUCKETIZE it may be left out: the column has the feature's name.
+    """
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     value_dim: _builtins.int
+    """Numbers per row."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -384,6 +527,8 @@ Global___RawFeature: _TypeAlias = RawFeature  # noqa: Y015
 
 @_typing.final
 class ComboFeature(_message.Message):
+    """The cross product of several categories."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -433,38 +578,71 @@ class ComboFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where each value comes from, 'side:column'."""
+
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -505,6 +683,8 @@ Global___ComboFeature: _TypeAlias = ComboFeature  # noqa: Y015
 
 @_typing.final
 class LookupFeature(_message.Message):
+    """The value that a map column holds for a key column."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -565,51 +745,99 @@ class LookupFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     map: _builtins.str
+    """The map, 'side:column'."""
     key: _builtins.str
+    """The key, 'side:column'."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     combiner: _builtins.str
+    """How several values become one: sum, mean, min, max, count, gap_min or gap_max."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     need_discrete: _builtins.bool
+    """Treat the value as a category."""
     need_key: _builtins.bool
+    """Put the key before the value."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     value_separator: _builtins.str
+    """What separates numbers inside one value."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     fg_value_type: _builtins.str
+    """Type in which ids travel."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -663,6 +891,8 @@ Global___LookupFeature: _TypeAlias = LookupFeature  # noqa: Y015
 
 @_typing.final
 class MatchFeature(_message.Message):
+    """The value that a nested map column holds for two key columns."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -723,51 +953,99 @@ class MatchFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     nested_map: _builtins.str
+    """The nested map, 'side:column'."""
     pkey: _builtins.str
+    """The outer key, 'side:column'."""
     skey: _builtins.str
+    """The inner key, 'side:column'."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     need_discrete: _builtins.bool
+    """Treat the value as a category."""
     show_pkey: _builtins.bool
+    """Put the outer key before the value."""
     show_skey: _builtins.bool
+    """Put the inner key before the value."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     fg_value_type: _builtins.str
+    """Type in which ids travel."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -821,6 +1099,8 @@ Global___MatchFeature: _TypeAlias = MatchFeature  # noqa: Y015
 
 @_typing.final
 class ExprFeature(_message.Message):
+    """A formula over other columns."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_NAME_FIELD_NUMBER: _builtins.int
@@ -847,34 +1127,63 @@ class ExprFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     expression: _builtins.str
+    """The formula."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     separator: _builtins.str
+    """What separates several values in one string."""
     fill_missing: _builtins.float
+    """Number for a missing input."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def variables(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def variables(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the formula reads, each 'side:column'."""
+
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -914,6 +1223,8 @@ Global___ExprFeature: _TypeAlias = ExprFeature  # noqa: Y015
 
 @_typing.final
 class OverlapFeature(_message.Message):
+    """How much two texts overlap."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_NAME_FIELD_NUMBER: _builtins.int
@@ -939,32 +1250,61 @@ class OverlapFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     query: _builtins.str
+    """The first text, 'side:column'."""
     title: _builtins.str
+    """The second text, 'side:column'."""
     method: _builtins.str
+    """Which measure of overlap."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     separator: _builtins.str
+    """What separates several values in one string."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1003,6 +1343,8 @@ Global___OverlapFeature: _TypeAlias = OverlapFeature  # noqa: Y015
 
 @_typing.final
 class TokenizeFeature(_message.Message):
+    """A text cut into tokens."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_NAME_FIELD_NUMBER: _builtins.int
@@ -1027,29 +1369,55 @@ class TokenizeFeature(_message.Message):
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     TOKENS_AS_SEQUENCE_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     expression: _builtins.str
+    """Where the value comes from, 'side:column' with a side of user, item or context. Under FG_NONE and
+    FG_BUCKETIZE it may be left out: the column has the feature's name.
+    """
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     vocab_file: _builtins.str
+    """File with the tokens."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     tokenizer_type: _builtins.str
+    """bpe or sentencepiece."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     tokens_as_sequence: _builtins.bool
+    """Treat the tokens as a sequence."""
     @_builtins.property
-    def text_normalizer(self) -> Global___TextNormalizer: ...
+    def text_normalizer(self) -> Global___TextNormalizer:
+        """How the text is cleaned."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1085,6 +1453,8 @@ Global___TokenizeFeature: _TypeAlias = TokenizeFeature  # noqa: Y015
 
 @_typing.final
 class CustomFeature(_message.Message):
+    """A feature computed by a library of one's own."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -1143,51 +1513,99 @@ class CustomFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     operator_name: _builtins.str
+    """Name of the operator."""
     operator_lib_file: _builtins.str
+    """Library that holds it."""
     is_op_thread_safe: _builtins.bool
+    """Whether several threads may call it."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def operator_params(self) -> _struct_pb2.Struct: ...
+    def operator_params(self) -> _struct_pb2.Struct:
+        """Its parameters."""
+
     @_builtins.property
-    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where each input comes from, 'side:column'."""
+
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1239,6 +1657,8 @@ Global___CustomFeature: _TypeAlias = CustomFeature  # noqa: Y015
 
 @_typing.final
 class KvDotProduct(_message.Message):
+    """The dot product of two sparse vectors."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_NAME_FIELD_NUMBER: _builtins.int
@@ -1265,33 +1685,63 @@ class KvDotProduct(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     query: _builtins.str
+    """The first vector, 'side:column'."""
     document: _builtins.str
+    """The second vector, 'side:column'."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     separator: _builtins.str
+    """What separates several values in one string."""
     kv_delimiter: _builtins.float
+    """What separates key and value; the format declares it as a number."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1331,6 +1781,8 @@ Global___KvDotProduct: _TypeAlias = KvDotProduct  # noqa: Y015
 
 @_typing.final
 class BoolMaskFeature(_message.Message):
+    """Those values of a list whose mask is true."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -1382,40 +1834,75 @@ class BoolMaskFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     hash_bucket_size: _builtins.int
+    """Rows of the table when ids are hashed into it."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     value_dim: _builtins.int
+    """Values per row; 0: any number."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     vocab_file: _builtins.str
+    """Text file with one value, or 'value id', per line; needs default_bucketize_value."""
     asset_dir: _builtins.str
+    """Folder that vocab_file is relative to."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     default_bucketize_value: _builtins.int
+    """Id of a value that is not in the vocabulary."""
     fg_value_type: _builtins.str
+    """Type in which ids travel."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def expression(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The list and its mask, each 'side:column'."""
+
     @_builtins.property
-    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def vocab_list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The known values, in the order of their ids."""
+
     @_builtins.property
-    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    def vocab_dict(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """The known values with their ids."""
+
     @_builtins.property
-    def zch(self) -> _embedding_pb2.ZeroCollisionHash: ...
+    def zch(self) -> _embedding_pb2.ZeroCollisionHash:
+        """A table that assigns its rows as ids appear."""
+
     @_builtins.property
-    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding: ...
+    def dynamicemb(self) -> _embedding_pb2.DynamicEmbedding:
+        """A table that grows."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1458,6 +1945,8 @@ Global___BoolMaskFeature: _TypeAlias = BoolMaskFeature  # noqa: Y015
 
 @_typing.final
 class CombineFeature(_message.Message):
+    """Several numbers brought together by one operation."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -1505,35 +1994,69 @@ class CombineFeature(_message.Message):
     SEQUENCE_DELIM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELDS_FIELD_NUMBER: _builtins.int
     feature_name: _builtins.str
+    """Name of the feature, which feature groups refer to."""
     expression: _builtins.str
+    """Where the value comes from, 'side:column' with a side of user, item or context. Under FG_NONE and
+    FG_BUCKETIZE it may be left out: the column has the feature's name.
+    """
     embedding_name: _builtins.str
+    """Name of the table; features with the same name share it. Not set: <feature_name>_emb."""
     embedding_dim: _builtins.int
+    """Width of the vector."""
     num_buckets: _builtins.int
+    """Rows of the table when values are ids already, from 0 to num_buckets - 1."""
     pooling: _builtins.str
+    """How several vectors become one: sum or mean."""
     default_value: _builtins.str
+    """What a missing value is replaced by; empty: nothing, so the vector is zero."""
     separator: _builtins.str
+    """What separates several values in one string."""
     normalizer: _builtins.str
+    """Applied before anything else: 'method=log10', 'method=zscore,mean=..,standard_deviation=..',
+    'method=minmax,min=..,max=..' or 'method=expression,expr=..x..'.
+    """
     init_fn: _builtins.str
+    """How the table starts, such as 'nn.init.uniform_,a=-0.01,b=0.01'."""
     use_mask: _builtins.bool
+    """Whether sample_mask_prob may blank the feature."""
     combiner: _builtins.str
+    """How several values become one: sum, mean, min, max, count, gap_min or gap_max."""
     fg_encoded_default_value: _builtins.str
+    """What a missing value is replaced by when columns come encoded."""
     trainable: _builtins.bool
+    """Whether the table is trained."""
     stub_type: _builtins.bool
+    """The feature only feeds other features."""
     data_type: _builtins.str
+    """Type of the table's numbers: FP32 or FP16."""
     sequence_length: _builtins.int
+    """Longest sequence; what is older is cut off."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     @_builtins.property
-    def value_map(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
+    def value_map(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Number that stands for each value."""
+
     @_builtins.property
-    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising edges of the buckets; n edges make n + 1 buckets."""
+
     @_builtins.property
-    def autodis(self) -> _embedding_pb2.AutoDisEmbedding: ...
+    def autodis(self) -> _embedding_pb2.AutoDisEmbedding:
+        """Embed the number by AutoDis."""
+
     @_builtins.property
-    def mlp(self) -> _embedding_pb2.MLPEmbedding: ...
+    def mlp(self) -> _embedding_pb2.MLPEmbedding:
+        """Embed the number by one learnt vector."""
+
     @_builtins.property
-    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How the table may be spread over machines."""
+
     @_builtins.property
-    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def sequence_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Inputs that are sequences."""
+
     def __init__(
         self,
         *,
@@ -1574,6 +2097,8 @@ Global___CombineFeature: _TypeAlias = CombineFeature  # noqa: Y015
 
 @_typing.final
 class SequenceFeature(_message.Message):
+    """Several features of the same list of events."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_NAME_FIELD_NUMBER: _builtins.int
@@ -1582,11 +2107,17 @@ class SequenceFeature(_message.Message):
     SEQUENCE_PK_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     sequence_name: _builtins.str
+    """Name of the sequence, which its features' names begin with."""
     sequence_length: _builtins.int
+    """Longest sequence."""
     sequence_delim: _builtins.str
+    """What separates the events of a sequence."""
     sequence_pk: _builtins.str
+    """Key of the sequence, 'side:column'; not set: user:<sequence_name>."""
     @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeqFeatureConfig]: ...
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeqFeatureConfig]:
+        """Features of each event."""
+
     def __init__(
         self,
         *,
@@ -1606,6 +2137,8 @@ Global___SequenceFeature: _TypeAlias = SequenceFeature  # noqa: Y015
 
 @_typing.final
 class SeqFeatureConfig(_message.Message):
+    """One feature inside a sequence_feature: exactly one of its kinds."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FEATURE_FIELD_NUMBER: _builtins.int
@@ -1621,29 +2154,53 @@ class SeqFeatureConfig(_message.Message):
     BOOL_MASK_FEATURE_FIELD_NUMBER: _builtins.int
     COMBINE_FEATURE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def id_feature(self) -> Global___IdFeature: ...
+    def id_feature(self) -> Global___IdFeature:
+        """A category."""
+
     @_builtins.property
-    def raw_feature(self) -> Global___RawFeature: ...
+    def raw_feature(self) -> Global___RawFeature:
+        """A number."""
+
     @_builtins.property
-    def combo_feature(self) -> Global___ComboFeature: ...
+    def combo_feature(self) -> Global___ComboFeature:
+        """A cross of categories."""
+
     @_builtins.property
-    def lookup_feature(self) -> Global___LookupFeature: ...
+    def lookup_feature(self) -> Global___LookupFeature:
+        """A look-up in a map."""
+
     @_builtins.property
-    def match_feature(self) -> Global___MatchFeature: ...
+    def match_feature(self) -> Global___MatchFeature:
+        """A look-up in a nested map."""
+
     @_builtins.property
-    def expr_feature(self) -> Global___ExprFeature: ...
+    def expr_feature(self) -> Global___ExprFeature:
+        """A formula."""
+
     @_builtins.property
-    def overlap_feature(self) -> Global___OverlapFeature: ...
+    def overlap_feature(self) -> Global___OverlapFeature:
+        """Overlap of two texts."""
+
     @_builtins.property
-    def tokenize_feature(self) -> Global___TokenizeFeature: ...
+    def tokenize_feature(self) -> Global___TokenizeFeature:
+        """A text in tokens."""
+
     @_builtins.property
-    def custom_feature(self) -> Global___CustomFeature: ...
+    def custom_feature(self) -> Global___CustomFeature:
+        """A feature of one's own library."""
+
     @_builtins.property
-    def kv_dot_product(self) -> Global___KvDotProduct: ...
+    def kv_dot_product(self) -> Global___KvDotProduct:
+        """A dot product of sparse vectors."""
+
     @_builtins.property
-    def bool_mask_feature(self) -> Global___BoolMaskFeature: ...
+    def bool_mask_feature(self) -> Global___BoolMaskFeature:
+        """A masked list."""
+
     @_builtins.property
-    def combine_feature(self) -> Global___CombineFeature: ...
+    def combine_feature(self) -> Global___CombineFeature:
+        """Several numbers in one."""
+
     def __init__(
         self,
         *,
@@ -1672,15 +2229,21 @@ Global___SeqFeatureConfig: _TypeAlias = SeqFeatureConfig  # noqa: Y015
 
 @_typing.final
 class TextNormalizer(_message.Message):
+    """How a text is cleaned before it is cut into tokens."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     MAX_LENGTH_FIELD_NUMBER: _builtins.int
     STOP_CHAR_FILE_FIELD_NUMBER: _builtins.int
     NORM_OPTIONS_FIELD_NUMBER: _builtins.int
     max_length: _builtins.int
+    """A longer text is not cleaned."""
     stop_char_file: _builtins.str
+    """File of characters to drop."""
     @_builtins.property
-    def norm_options(self) -> _containers.RepeatedScalarFieldContainer[Global___TextNormalizeOption.ValueType]: ...
+    def norm_options(self) -> _containers.RepeatedScalarFieldContainer[Global___TextNormalizeOption.ValueType]:
+        """Ways to clean the text."""
+
     def __init__(
         self,
         *,

@@ -19,6 +19,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LossConfig(_message.Message):
+    """One loss: exactly one of its kinds. Several losses of a task are added."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BINARY_CROSS_ENTROPY_FIELD_NUMBER: _builtins.int
@@ -30,21 +32,37 @@ class LossConfig(_message.Message):
     COMMITMENT_LOSS_FIELD_NUMBER: _builtins.int
     CONTRASTIVE_LOSS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def binary_cross_entropy(self) -> Global___BinaryCrossEntropy: ...
+    def binary_cross_entropy(self) -> Global___BinaryCrossEntropy:
+        """Cross entropy of a sigmoid."""
+
     @_builtins.property
-    def softmax_cross_entropy(self) -> Global___SoftmaxCrossEntropy: ...
+    def softmax_cross_entropy(self) -> Global___SoftmaxCrossEntropy:
+        """Cross entropy of a softmax."""
+
     @_builtins.property
-    def l2_loss(self) -> Global___L2Loss: ...
+    def l2_loss(self) -> Global___L2Loss:
+        """Squared error."""
+
     @_builtins.property
-    def jrc_loss(self) -> Global___JRCLoss: ...
+    def jrc_loss(self) -> Global___JRCLoss:
+        """Calibration and ranking joined."""
+
     @_builtins.property
-    def binary_focal_loss(self) -> Global___BinaryFocalLoss: ...
+    def binary_focal_loss(self) -> Global___BinaryFocalLoss:
+        """Focal loss."""
+
     @_builtins.property
-    def recon_loss(self) -> _module_pb2.Foreign: ...
+    def recon_loss(self) -> _module_pb2.Foreign:
+        """Reconstruction."""
+
     @_builtins.property
-    def commitment_loss(self) -> _module_pb2.Foreign: ...
+    def commitment_loss(self) -> _module_pb2.Foreign:
+        """Commitment to a code."""
+
     @_builtins.property
-    def contrastive_loss(self) -> _module_pb2.Foreign: ...
+    def contrastive_loss(self) -> _module_pb2.Foreign:
+        """Contrast between pairs."""
+
     def __init__(
         self,
         *,
@@ -74,10 +92,13 @@ Global___LossConfig: _TypeAlias = LossConfig  # noqa: Y015
 
 @_typing.final
 class BinaryCrossEntropy(_message.Message):
+    """-(y log p + (1 - y) log(1 - p)), p the sigmoid of the logit."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
     label_smoothing: _builtins.float
+    """Share of the label that is spread evenly over the classes."""
     def __init__(
         self,
         *,
@@ -93,12 +114,16 @@ Global___BinaryCrossEntropy: _TypeAlias = BinaryCrossEntropy  # noqa: Y015
 
 @_typing.final
 class BinaryFocalLoss(_message.Message):
+    """Cross entropy that weighs hard rows more; no gradient flows through the weight."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GAMMA_FIELD_NUMBER: _builtins.int
     ALPHA_FIELD_NUMBER: _builtins.int
     gamma: _builtins.float
+    """How much more a hard row counts."""
     alpha: _builtins.float
+    """Weight of positives; negatives get 1 - alpha."""
     def __init__(
         self,
         *,
@@ -115,10 +140,13 @@ Global___BinaryFocalLoss: _TypeAlias = BinaryFocalLoss  # noqa: Y015
 
 @_typing.final
 class SoftmaxCrossEntropy(_message.Message):
+    """-log p of the row's class, over num_class logits."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LABEL_SMOOTHING_FIELD_NUMBER: _builtins.int
     label_smoothing: _builtins.float
+    """Share of the label that is spread evenly over the classes."""
     def __init__(
         self,
         *,
@@ -134,12 +162,16 @@ Global___SoftmaxCrossEntropy: _TypeAlias = SoftmaxCrossEntropy  # noqa: Y015
 
 @_typing.final
 class JRCLoss(_message.Message):
+    """Cross entropy joined with ranking inside a session (JRC, KDD 2023); needs num_class 2."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_NAME_FIELD_NUMBER: _builtins.int
     ALPHA_FIELD_NUMBER: _builtins.int
     session_name: _builtins.str
+    """Feature whose value groups rows into sessions."""
     alpha: _builtins.float
+    """Share of the cross entropy; the rest is the ranking part."""
     def __init__(
         self,
         *,
@@ -156,6 +188,8 @@ Global___JRCLoss: _TypeAlias = JRCLoss  # noqa: Y015
 
 @_typing.final
 class L2Loss(_message.Message):
+    """(prediction - label) squared."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

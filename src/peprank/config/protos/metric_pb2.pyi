@@ -18,6 +18,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class MetricConfig(_message.Message):
+    """One metric of the evaluation: exactly one of its kinds."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AUC_FIELD_NUMBER: _builtins.int
@@ -31,25 +33,45 @@ class MetricConfig(_message.Message):
     GROUPED_XAUC_FIELD_NUMBER: _builtins.int
     NORMALIZED_ENTROPY_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def auc(self) -> Global___AUC: ...
+    def auc(self) -> Global___AUC:
+        """AUC."""
+
     @_builtins.property
-    def multiclass_auc(self) -> Global___MulticlassAUC: ...
+    def multiclass_auc(self) -> Global___MulticlassAUC:
+        """AUC over classes."""
+
     @_builtins.property
-    def recall_at_k(self) -> Global___RecallAtK: ...
+    def recall_at_k(self) -> Global___RecallAtK:
+        """Recall among the k best."""
+
     @_builtins.property
-    def mean_absolute_error(self) -> Global___MeanAbsoluteError: ...
+    def mean_absolute_error(self) -> Global___MeanAbsoluteError:
+        """Mean absolute error."""
+
     @_builtins.property
-    def mean_squared_error(self) -> Global___MeanSquaredError: ...
+    def mean_squared_error(self) -> Global___MeanSquaredError:
+        """Mean squared error."""
+
     @_builtins.property
-    def accuracy(self) -> Global___Accuracy: ...
+    def accuracy(self) -> Global___Accuracy:
+        """Accuracy."""
+
     @_builtins.property
-    def grouped_auc(self) -> Global___GroupedAUC: ...
+    def grouped_auc(self) -> Global___GroupedAUC:
+        """AUC inside groups."""
+
     @_builtins.property
-    def xauc(self) -> Global___XAUC: ...
+    def xauc(self) -> Global___XAUC:
+        """Share of ordered pairs."""
+
     @_builtins.property
-    def grouped_xauc(self) -> Global___GroupedXAUC: ...
+    def grouped_xauc(self) -> Global___GroupedXAUC:
+        """Share of ordered pairs inside groups."""
+
     @_builtins.property
-    def normalized_entropy(self) -> Global___NormalizedEntropy: ...
+    def normalized_entropy(self) -> Global___NormalizedEntropy:
+        """Normalised entropy."""
+
     def __init__(
         self,
         *,
@@ -76,6 +98,8 @@ Global___MetricConfig: _TypeAlias = MetricConfig  # noqa: Y015
 
 @_typing.final
 class TrainMetricConfig(_message.Message):
+    """One metric over the rows trained on, where old rows fade out."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     AUC_FIELD_NUMBER: _builtins.int
@@ -87,19 +111,33 @@ class TrainMetricConfig(_message.Message):
     DECAY_RATE_FIELD_NUMBER: _builtins.int
     DECAY_STEP_FIELD_NUMBER: _builtins.int
     decay_rate: _builtins.float
+    """Share of the old counts that a decay keeps."""
     decay_step: _builtins.int
+    """Steps between two decays."""
     @_builtins.property
-    def auc(self) -> Global___AUC: ...
+    def auc(self) -> Global___AUC:
+        """AUC."""
+
     @_builtins.property
-    def recall_at_k(self) -> Global___RecallAtK: ...
+    def recall_at_k(self) -> Global___RecallAtK:
+        """Recall among the k best."""
+
     @_builtins.property
-    def mean_absolute_error(self) -> Global___MeanAbsoluteError: ...
+    def mean_absolute_error(self) -> Global___MeanAbsoluteError:
+        """Mean absolute error."""
+
     @_builtins.property
-    def mean_squared_error(self) -> Global___MeanSquaredError: ...
+    def mean_squared_error(self) -> Global___MeanSquaredError:
+        """Mean squared error."""
+
     @_builtins.property
-    def accuracy(self) -> Global___Accuracy: ...
+    def accuracy(self) -> Global___Accuracy:
+        """Accuracy."""
+
     @_builtins.property
-    def xauc(self) -> Global___XAUC: ...
+    def xauc(self) -> Global___XAUC:
+        """Share of ordered pairs."""
+
     def __init__(
         self,
         *,
@@ -124,10 +162,13 @@ Global___TrainMetricConfig: _TypeAlias = TrainMetricConfig  # noqa: Y015
 
 @_typing.final
 class AUC(_message.Message):
+    """Chance that a positive outranks a negative; a tie counts one half."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     THRESHOLDS_FIELD_NUMBER: _builtins.int
     thresholds: _builtins.int
+    """Bins of a binned AUC, as the peer computes it; not set: the exact AUC."""
     def __init__(
         self,
         *,
@@ -143,12 +184,16 @@ Global___AUC: _TypeAlias = AUC  # noqa: Y015
 
 @_typing.final
 class MulticlassAUC(_message.Message):
+    """AUC of each class against the rest, averaged."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     THRESHOLDS_FIELD_NUMBER: _builtins.int
     AVERAGE_FIELD_NUMBER: _builtins.int
     thresholds: _builtins.int
+    """Bins of a binned AUC; not set: exact."""
     average: _builtins.str
+    """macro: classes count alike; weighted: by their rows."""
     def __init__(
         self,
         *,
@@ -165,10 +210,13 @@ Global___MulticlassAUC: _TypeAlias = MulticlassAUC  # noqa: Y015
 
 @_typing.final
 class GroupedAUC(_message.Message):
+    """AUC inside each group, averaged over groups that hold both classes."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUPING_KEY_FIELD_NUMBER: _builtins.int
     grouping_key: _builtins.str
+    """Feature whose ids group the rows."""
     def __init__(
         self,
         *,
@@ -184,14 +232,19 @@ Global___GroupedAUC: _TypeAlias = GroupedAUC  # noqa: Y015
 
 @_typing.final
 class XAUC(_message.Message):
+    """Share of pairs of rows whose predictions stand in the order of their labels."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_RATIO_FIELD_NUMBER: _builtins.int
     MAX_PAIRS_FIELD_NUMBER: _builtins.int
     IN_BATCH_FIELD_NUMBER: _builtins.int
     sample_ratio: _builtins.float
+    """Share of all pairs that is drawn."""
     max_pairs: _builtins.int
+    """Most pairs that are drawn."""
     in_batch: _builtins.bool
+    """Draw pairs inside batches."""
     def __init__(
         self,
         *,
@@ -209,12 +262,16 @@ Global___XAUC: _TypeAlias = XAUC  # noqa: Y015
 
 @_typing.final
 class GroupedXAUC(_message.Message):
+    """XAUC inside each group."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUPING_KEY_FIELD_NUMBER: _builtins.int
     MAX_PAIRS_PER_GROUP_FIELD_NUMBER: _builtins.int
     grouping_key: _builtins.str
+    """Feature whose ids group the rows."""
     max_pairs_per_group: _builtins.int
+    """Most pairs per group."""
     def __init__(
         self,
         *,
@@ -231,10 +288,13 @@ Global___GroupedXAUC: _TypeAlias = GroupedXAUC  # noqa: Y015
 
 @_typing.final
 class NormalizedEntropy(_message.Message):
+    """Logloss divided by the logloss of always predicting the mean label."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ETA_FIELD_NUMBER: _builtins.int
     eta: _builtins.float
+    """Least distance of a probability from 0 and 1."""
     def __init__(
         self,
         *,
@@ -250,6 +310,8 @@ Global___NormalizedEntropy: _TypeAlias = NormalizedEntropy  # noqa: Y015
 
 @_typing.final
 class MeanAbsoluteError(_message.Message):
+    """Mean of |prediction - label|."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -265,6 +327,8 @@ Global___MeanAbsoluteError: _TypeAlias = MeanAbsoluteError  # noqa: Y015
 
 @_typing.final
 class MeanSquaredError(_message.Message):
+    """Mean of (prediction - label) squared."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -280,12 +344,16 @@ Global___MeanSquaredError: _TypeAlias = MeanSquaredError  # noqa: Y015
 
 @_typing.final
 class Accuracy(_message.Message):
+    """Share of rows whose predicted class is right."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     THRESHOLD_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     threshold: _builtins.float
+    """A probability above it counts as positive."""
     top_k: _builtins.int
+    """The class must be among the k most likely."""
     def __init__(
         self,
         *,
@@ -302,10 +370,13 @@ Global___Accuracy: _TypeAlias = Accuracy  # noqa: Y015
 
 @_typing.final
 class RecallAtK(_message.Message):
+    """Share of rows whose item is among the k best."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOP_K_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
+    """How many of the best count."""
     def __init__(
         self,
         *,

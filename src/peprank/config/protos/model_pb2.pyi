@@ -31,16 +31,25 @@ class _FeatureGroupType:
 class _FeatureGroupTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeatureGroupType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DEEP: _FeatureGroupType.ValueType  # 0
+    """embeddings side by side"""
     WIDE: _FeatureGroupType.ValueType  # 1
+    """one weight per id"""
     SEQUENCE: _FeatureGroupType.ValueType  # 2
+    """a padded sequence and its query"""
     JAGGED_SEQUENCE: _FeatureGroupType.ValueType  # 3
+    """a sequence without padding"""
 
-class FeatureGroupType(_FeatureGroupType, metaclass=_FeatureGroupTypeEnumTypeWrapper): ...
+class FeatureGroupType(_FeatureGroupType, metaclass=_FeatureGroupTypeEnumTypeWrapper):
+    """What an input is made for."""
 
 DEEP: FeatureGroupType.ValueType  # 0
+"""embeddings side by side"""
 WIDE: FeatureGroupType.ValueType  # 1
+"""one weight per id"""
 SEQUENCE: FeatureGroupType.ValueType  # 2
+"""a padded sequence and its query"""
 JAGGED_SEQUENCE: FeatureGroupType.ValueType  # 3
+"""a sequence without padding"""
 Global___FeatureGroupType: _TypeAlias = FeatureGroupType  # noqa: Y015
 
 class _Kernel:
@@ -50,18 +59,27 @@ class _Kernel:
 class _KernelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Kernel.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRITON: _Kernel.ValueType  # 0
+    """kernels written in Triton"""
     PYTORCH: _Kernel.ValueType  # 1
+    """PyTorch's own"""
     CUTLASS: _Kernel.ValueType  # 2
+    """kernels written with CUTLASS"""
 
-class Kernel(_Kernel, metaclass=_KernelEnumTypeWrapper): ...
+class Kernel(_Kernel, metaclass=_KernelEnumTypeWrapper):
+    """Who computes attention."""
 
 TRITON: Kernel.ValueType  # 0
+"""kernels written in Triton"""
 PYTORCH: Kernel.ValueType  # 1
+"""PyTorch's own"""
 CUTLASS: Kernel.ValueType  # 2
+"""kernels written with CUTLASS"""
 Global___Kernel: _TypeAlias = Kernel  # noqa: Y015
 
 @_typing.final
 class ModelConfig(_message.Message):
+    """The model: its feature groups and exactly one member that names it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_GROUPS_FIELD_NUMBER: _builtins.int
@@ -102,74 +120,147 @@ class ModelConfig(_message.Message):
     DOMAIN_FEATURE_FIELD_NUMBER: _builtins.int
     DEFAULT_DOMAIN_FIELD_NUMBER: _builtins.int
     num_class: _builtins.int
+    """Classes of a model with one task."""
     kernel: Global___Kernel.ValueType
+    """Who computes attention."""
     use_pareto_loss_weight: _builtins.bool
+    """Weigh the tasks at each step so that no loss must rise."""
     domain_feature: _builtins.str
+    """Feature that says a row's domain, for towers, metrics and reports; not set: domain_input_name, else the
+    first feature of the domain group.
+    """
     default_domain: _builtins.str
+    """Raw value of the domain that serving falls back to when a row's domain is unknown; not set: such a row is
+    refused.
+    """
     @_builtins.property
-    def feature_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureGroupConfig]: ...
+    def feature_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureGroupConfig]:
+        """The inputs of the model."""
+
     @_builtins.property
-    def dlrm(self) -> _module_pb2.Foreign: ...
+    def dlrm(self) -> _module_pb2.Foreign:
+        """DLRM."""
+
     @_builtins.property
-    def deepfm(self) -> _module_pb2.Foreign: ...
+    def deepfm(self) -> _module_pb2.Foreign:
+        """DeepFM."""
+
     @_builtins.property
-    def multi_tower(self) -> _module_pb2.Foreign: ...
+    def multi_tower(self) -> _module_pb2.Foreign:
+        """Towers over feature groups."""
+
     @_builtins.property
-    def multi_tower_din(self) -> _module_pb2.Foreign: ...
+    def multi_tower_din(self) -> _module_pb2.Foreign:
+        """Towers with DIN."""
+
     @_builtins.property
-    def mask_net(self) -> _module_pb2.Foreign: ...
+    def mask_net(self) -> _module_pb2.Foreign:
+        """MaskNet."""
+
     @_builtins.property
-    def wide_and_deep(self) -> _module_pb2.Foreign: ...
+    def wide_and_deep(self) -> _module_pb2.Foreign:
+        """Wide & Deep."""
+
     @_builtins.property
-    def dcn_v1(self) -> _module_pb2.Foreign: ...
+    def dcn_v1(self) -> _module_pb2.Foreign:
+        """DCN."""
+
     @_builtins.property
-    def dcn_v2(self) -> _module_pb2.Foreign: ...
+    def dcn_v2(self) -> _module_pb2.Foreign:
+        """DCN-V2."""
+
     @_builtins.property
-    def xdeepfm(self) -> _module_pb2.Foreign: ...
+    def xdeepfm(self) -> _module_pb2.Foreign:
+        """xDeepFM."""
+
     @_builtins.property
-    def wukong(self) -> _module_pb2.Foreign: ...
+    def wukong(self) -> _module_pb2.Foreign:
+        """Wukong."""
+
     @_builtins.property
-    def simple_multi_task(self) -> _module_pb2.Foreign: ...
+    def simple_multi_task(self) -> _module_pb2.Foreign:
+        """Tasks over a shared bottom."""
+
     @_builtins.property
-    def mmoe(self) -> _module_pb2.Foreign: ...
+    def mmoe(self) -> _module_pb2.Foreign:
+        """MMoE."""
+
     @_builtins.property
-    def dbmtl(self) -> _module_pb2.Foreign: ...
+    def dbmtl(self) -> _module_pb2.Foreign:
+        """DBMTL."""
+
     @_builtins.property
-    def ple(self) -> _module_pb2.Foreign: ...
+    def ple(self) -> _module_pb2.Foreign:
+        """PLE."""
+
     @_builtins.property
-    def dc2vr(self) -> _module_pb2.Foreign: ...
+    def dc2vr(self) -> _module_pb2.Foreign:
+        """DC2VR."""
+
     @_builtins.property
-    def dlrm_hstu(self) -> _module_pb2.Foreign: ...
+    def dlrm_hstu(self) -> _module_pb2.Foreign:
+        """HSTU with DLRM."""
+
     @_builtins.property
-    def pepnet(self) -> _multi_task_rank_pb2.PEPNet: ...
+    def pepnet(self) -> _multi_task_rank_pb2.PEPNet:
+        """PEPNet."""
+
     @_builtins.property
-    def ultra_hstu(self) -> _module_pb2.Foreign: ...
+    def ultra_hstu(self) -> _module_pb2.Foreign:
+        """Ultra-HSTU."""
+
     @_builtins.property
-    def dssm(self) -> _module_pb2.Foreign: ...
+    def dssm(self) -> _module_pb2.Foreign:
+        """DSSM."""
+
     @_builtins.property
-    def dssm_v2(self) -> _module_pb2.Foreign: ...
+    def dssm_v2(self) -> _module_pb2.Foreign:
+        """DSSM with shared embeddings."""
+
     @_builtins.property
-    def dat(self) -> _module_pb2.Foreign: ...
+    def dat(self) -> _module_pb2.Foreign:
+        """Dual augmented two-tower."""
+
     @_builtins.property
-    def hstu_match(self) -> _module_pb2.Foreign: ...
+    def hstu_match(self) -> _module_pb2.Foreign:
+        """HSTU for retrieval."""
+
     @_builtins.property
-    def mind(self) -> _module_pb2.Foreign: ...
+    def mind(self) -> _module_pb2.Foreign:
+        """MIND."""
+
     @_builtins.property
-    def tdm(self) -> _module_pb2.Foreign: ...
+    def tdm(self) -> _module_pb2.Foreign:
+        """TDM."""
+
     @_builtins.property
-    def rocket_launching(self) -> _module_pb2.Foreign: ...
+    def rocket_launching(self) -> _module_pb2.Foreign:
+        """Rocket launching (distillation)."""
+
     @_builtins.property
-    def sid_rqvae(self) -> _module_pb2.Foreign: ...
+    def sid_rqvae(self) -> _module_pb2.Foreign:
+        """Semantic ids by RQ-VAE."""
+
     @_builtins.property
-    def sid_rqkmeans(self) -> _module_pb2.Foreign: ...
+    def sid_rqkmeans(self) -> _module_pb2.Foreign:
+        """Semantic ids by residual k-means."""
+
     @_builtins.property
-    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]: ...
+    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]:
+        """Losses of a model with one task."""
+
     @_builtins.property
-    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.MetricConfig]: ...
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.MetricConfig]:
+        """Metrics of a model with one task."""
+
     @_builtins.property
-    def train_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.TrainMetricConfig]: ...
+    def train_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.TrainMetricConfig]:
+        """Training metrics of a model with one task."""
+
     @_builtins.property
-    def variational_dropout(self) -> Global___VariationalDropout: ...
+    def variational_dropout(self) -> Global___VariationalDropout:
+        """Learn which features matter."""
+
     def __init__(
         self,
         *,
@@ -223,6 +314,8 @@ Global___ModelConfig: _TypeAlias = ModelConfig  # noqa: Y015
 
 @_typing.final
 class FeatureGroupConfig(_message.Message):
+    """A named list of features that are joined into one input."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUP_NAME_FIELD_NUMBER: _builtins.int
@@ -232,14 +325,23 @@ class FeatureGroupConfig(_message.Message):
     SEQUENCE_ENCODERS_FIELD_NUMBER: _builtins.int
     EMBEDDING_NAME_SUFFIX_FIELD_NUMBER: _builtins.int
     group_name: _builtins.str
+    """Name of the group, which the model refers to."""
     group_type: Global___FeatureGroupType.ValueType
+    """What the input is made for."""
     embedding_name_suffix: _builtins.str
+    """End of the table names, so that this group has tables of its own."""
     @_builtins.property
-    def feature_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def feature_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Features of the group, in the order of its columns."""
+
     @_builtins.property
-    def sequence_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeqGroupConfig]: ...
+    def sequence_groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeqGroupConfig]:
+        """Sequences of the group."""
+
     @_builtins.property
-    def sequence_encoders(self) -> _containers.RepeatedCompositeFieldContainer[_seq_encoder_pb2.SeqEncoderConfig]: ...
+    def sequence_encoders(self) -> _containers.RepeatedCompositeFieldContainer[_seq_encoder_pb2.SeqEncoderConfig]:
+        """Encoders of those sequences."""
+
     def __init__(
         self,
         *,
@@ -260,15 +362,21 @@ Global___FeatureGroupConfig: _TypeAlias = FeatureGroupConfig  # noqa: Y015
 
 @_typing.final
 class SeqGroupConfig(_message.Message):
+    """Features of one sequence, with the query features that attend to it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUP_NAME_FIELD_NUMBER: _builtins.int
     FEATURE_NAMES_FIELD_NUMBER: _builtins.int
     EMBEDDING_NAME_SUFFIX_FIELD_NUMBER: _builtins.int
     group_name: _builtins.str
+    """Name of the sequence group, which encoders refer to."""
     embedding_name_suffix: _builtins.str
+    """End of the table names, so that this group has tables of its own."""
     @_builtins.property
-    def feature_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def feature_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Features of the group, in the order of its columns."""
+
     def __init__(
         self,
         *,
@@ -286,12 +394,16 @@ Global___SeqGroupConfig: _TypeAlias = SeqGroupConfig  # noqa: Y015
 
 @_typing.final
 class VariationalDropout(_message.Message):
+    """Learnt dropout per feature, to tell which features matter."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REGULARIZATION_LAMBDA_FIELD_NUMBER: _builtins.int
     EMBEDDING_WISE_VARIATIONAL_DROPOUT_FIELD_NUMBER: _builtins.int
     regularization_lambda: _builtins.float
+    """Strength of the pull towards dropping."""
     embedding_wise_variational_dropout: _builtins.bool
+    """One drop chance per dimension in place of one per feature."""
     def __init__(
         self,
         *,

@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class MLP(_message.Message):
+    """Linear layers, each followed by normalisation, activation and dropout."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HIDDEN_UNITS_FIELD_NUMBER: _builtins.int
@@ -29,13 +31,21 @@ class MLP(_message.Message):
     BIAS_FIELD_NUMBER: _builtins.int
     USE_LN_FIELD_NUMBER: _builtins.int
     activation: _builtins.str
+    """Activation after each layer, such as nn.ReLU."""
     use_bn: _builtins.bool
+    """Batch normalisation before the activation."""
     bias: _builtins.bool
+    """Whether the linear layers have a bias; dropped beside use_bn."""
     use_ln: _builtins.bool
+    """Layer normalisation before the activation."""
     @_builtins.property
-    def hidden_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def hidden_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Widths of the layers, input to output."""
+
     @_builtins.property
-    def dropout_ratio(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def dropout_ratio(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Dropout: none, one for all layers, or one per layer; each in [0, 1)."""
+
     def __init__(
         self,
         *,
@@ -56,6 +66,10 @@ Global___MLP: _TypeAlias = MLP  # noqa: Y015
 
 @_typing.final
 class Foreign(_message.Message):
+    """A part of the format whose fields are not known here. Whatever stands in it is read over, so that the part
+    itself can be refused by name.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(

@@ -29,14 +29,21 @@ class _PEPNetWiring:
 class _PEPNetWiringEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PEPNetWiring.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TZREC: _PEPNetWiring.ValueType  # 0
+    """one Gate NU per task and layer, on each layer's output; what TorchEasyRec's files mean"""
     PAPER: _PEPNetWiring.ValueType  # 1
+    """one Gate NU per layer for all tasks, on each layer's input, the scaled embedding included"""
     HIDDEN_ONLY: _PEPNetWiring.ValueType  # 2
+    """as PAPER, without the gate on the scaled embedding"""
 
-class PEPNetWiring(_PEPNetWiring, metaclass=_PEPNetWiringEnumTypeWrapper): ...
+class PEPNetWiring(_PEPNetWiring, metaclass=_PEPNetWiringEnumTypeWrapper):
+    """Where PPNet's gates act."""
 
 TZREC: PEPNetWiring.ValueType  # 0
+"""one Gate NU per task and layer, on each layer's output; what TorchEasyRec's files mean"""
 PAPER: PEPNetWiring.ValueType  # 1
+"""one Gate NU per layer for all tasks, on each layer's input, the scaled embedding included"""
 HIDDEN_ONLY: PEPNetWiring.ValueType  # 2
+"""as PAPER, without the gate on the scaled embedding"""
 Global___PEPNetWiring: _TypeAlias = PEPNetWiring  # noqa: Y015
 
 class _EPNetGateKind:
@@ -46,16 +53,25 @@ class _EPNetGateKind:
 class _EPNetGateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EPNetGateKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ELEMENT: _EPNetGateKind.ValueType  # 0
+    """each unit of the embedding"""
     FIELD: _EPNetGateKind.ValueType  # 1
+    """each feature as a whole"""
 
-class EPNetGateKind(_EPNetGateKind, metaclass=_EPNetGateKindEnumTypeWrapper): ...
+class EPNetGateKind(_EPNetGateKind, metaclass=_EPNetGateKindEnumTypeWrapper):
+    """What EPNet scales by one number."""
 
 ELEMENT: EPNetGateKind.ValueType  # 0
+"""each unit of the embedding"""
 FIELD: EPNetGateKind.ValueType  # 1
+"""each feature as a whole"""
 Global___EPNetGateKind: _TypeAlias = EPNetGateKind  # noqa: Y015
 
 @_typing.final
 class PEPNet(_message.Message):
+    """PEPNet (Chang et al., KDD 2023): EPNet scales the embeddings by domain, PPNet scales the layers of each
+    task by user, item and author. Leave out epnet_hidden_unit and the domain group for PPNet alone.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EPNET_HIDDEN_UNIT_FIELD_NUMBER: _builtins.int
@@ -74,23 +90,45 @@ class PEPNet(_message.Message):
     DOMAIN_GROUP_NAME_FIELD_NUMBER: _builtins.int
     UIA_GROUP_NAME_FIELD_NUMBER: _builtins.int
     epnet_hidden_unit: _builtins.int
+    """Width of the hidden layer of EPNet's gate; not set: the width of the main group."""
     epnet_gamma: _builtins.float
+    """Upper end of EPNet's gate; at 2 a zero logit leaves a unit as it is."""
     ppnet_activation: _builtins.str
+    """Activation of those layers."""
     ppnet_gamma: _builtins.float
+    """Upper end of PPNet's gates."""
     domain_input_name: _builtins.str
+    """Column that says a row's domain, a label field or a feature; it picks the tower when task_domain_num is
+    above 1.
+    """
     task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
     wiring: Global___PEPNetWiring.ValueType
+    """Where PPNet's gates act. An extension of peprank."""
     ppnet_gate_hidden_unit: _builtins.int
+    """Width of the hidden layer of PPNet's gates; not set: the width of one task's layer. An extension of
+    peprank.
+    """
     epnet_gate: Global___EPNetGateKind.ValueType
+    """What EPNet scales by one number. An extension of peprank."""
     main_group_name: _builtins.str
+    """Feature group that is embedded and scaled."""
     domain_group_name: _builtins.str
+    """Feature group that EPNet's gate reads; without such a group there is no EPNet."""
     uia_group_name: _builtins.str
+    """Feature group of user, item and author that PPNet's gates read."""
     @_builtins.property
-    def ppnet_hidden_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def ppnet_hidden_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Widths of each task's gated layers, input to output."""
+
     @_builtins.property
-    def ppnet_dropout_ratio(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def ppnet_dropout_ratio(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Dropout of those layers: none, one for all, or one per layer; each in [0, 1)."""
+
     @_builtins.property
-    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]: ...
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
     def __init__(
         self,
         *,
@@ -120,6 +158,8 @@ Global___PEPNet: _TypeAlias = PEPNet  # noqa: Y015
 
 @_typing.final
 class TaskTower(_message.Message):
+    """One task: its label, its layers, what it minimises and how it is judged."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TOWER_NAME_FIELD_NUMBER: _builtins.int
@@ -136,22 +176,41 @@ class TaskTower(_message.Message):
     OUT_TASK_SPACE_WEIGHT_FIELD_NUMBER: _builtins.int
     PARETO_MIN_LOSS_WEIGHT_FIELD_NUMBER: _builtins.int
     tower_name: _builtins.str
+    """Name of the task, which ends the names of its outputs and metrics."""
     label_name: _builtins.str
+    """Label column, one of label_fields."""
     num_class: _builtins.int
+    """Logits of the tower: 1, or the number of classes for a softmax."""
     weight: _builtins.float
+    """Factor on the task's loss."""
     sample_weight_name: _builtins.str
+    """Column of row weights for this task, one of sample_weight_fields."""
     task_space_indicator_label: _builtins.str
+    """Label that says whether a row belongs to the task, such as the click for a conversion."""
     in_task_space_weight: _builtins.float
+    """Weight of rows where that label is above 0."""
     out_task_space_weight: _builtins.float
+    """Weight of the other rows."""
     pareto_min_loss_weight: _builtins.float
+    """Least weight of the task under use_pareto_loss_weight."""
     @_builtins.property
-    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.MetricConfig]: ...
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.MetricConfig]:
+        """What the evaluation measures."""
+
     @_builtins.property
-    def train_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.TrainMetricConfig]: ...
+    def train_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.TrainMetricConfig]:
+        """What is measured on the rows trained on."""
+
     @_builtins.property
-    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]: ...
+    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]:
+        """What the task minimises."""
+
     @_builtins.property
-    def mlp(self) -> _module_pb2.MLP: ...
+    def mlp(self) -> _module_pb2.MLP:
+        """Layers of the tower, before its last one; PEPNet does not gate them. The PAPER wiring has no use for
+        them.
+        """
+
     def __init__(
         self,
         *,

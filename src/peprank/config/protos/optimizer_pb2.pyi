@@ -26,18 +26,27 @@ class _WeightDecayMode:
 class _WeightDecayModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WeightDecayMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     NONE: _WeightDecayMode.ValueType  # 0
+    """not at all"""
     L2: _WeightDecayMode.ValueType  # 1
+    """added to the gradient"""
     DECOUPLE: _WeightDecayMode.ValueType  # 2
+    """taken off the weights, apart from the gradient"""
 
-class WeightDecayMode(_WeightDecayMode, metaclass=_WeightDecayModeEnumTypeWrapper): ...
+class WeightDecayMode(_WeightDecayMode, metaclass=_WeightDecayModeEnumTypeWrapper):
+    """How weight decay enters the update."""
 
 NONE: WeightDecayMode.ValueType  # 0
+"""not at all"""
 L2: WeightDecayMode.ValueType  # 1
+"""added to the gradient"""
 DECOUPLE: WeightDecayMode.ValueType  # 2
+"""taken off the weights, apart from the gradient"""
 Global___WeightDecayMode: _TypeAlias = WeightDecayMode  # noqa: Y015
 
 @_typing.final
 class SparseOptimizer(_message.Message):
+    """The optimiser of embedding tables, which touches only the rows that a batch used, and its learning rate."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SGD_OPTIMIZER_FIELD_NUMBER: _builtins.int
@@ -56,35 +65,65 @@ class SparseOptimizer(_message.Message):
     COSINE_ANNEALING_LEARNING_RATE_FIELD_NUMBER: _builtins.int
     COSINE_ANNEALING_WARM_RESTARTS_LEARNING_RATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def sgd_optimizer(self) -> Global___FusedSGDOptimizer: ...
+    def sgd_optimizer(self) -> Global___FusedSGDOptimizer:
+        """Gradient descent."""
+
     @_builtins.property
-    def adagrad_optimizer(self) -> Global___FusedAdagradOptimizer: ...
+    def adagrad_optimizer(self) -> Global___FusedAdagradOptimizer:
+        """Adagrad."""
+
     @_builtins.property
-    def adam_optimizer(self) -> Global___FusedAdamOptimizer: ...
+    def adam_optimizer(self) -> Global___FusedAdamOptimizer:
+        """Adam."""
+
     @_builtins.property
-    def lars_sgd_optimizer(self) -> Global___FusedLarsSGDOptimizer: ...
+    def lars_sgd_optimizer(self) -> Global___FusedLarsSGDOptimizer:
+        """LARS."""
+
     @_builtins.property
-    def lamb_optimizer(self) -> Global___FusedLAMBOptimizer: ...
+    def lamb_optimizer(self) -> Global___FusedLAMBOptimizer:
+        """LAMB."""
+
     @_builtins.property
-    def partial_rowwise_lamb_optimizer(self) -> Global___FusedPartialRowWiseLAMBOptimizer: ...
+    def partial_rowwise_lamb_optimizer(self) -> Global___FusedPartialRowWiseLAMBOptimizer:
+        """LAMB with one second moment per row."""
+
     @_builtins.property
-    def partial_rowwise_adam_optimizer(self) -> Global___FusedPartialRowWiseAdamOptimizer: ...
+    def partial_rowwise_adam_optimizer(self) -> Global___FusedPartialRowWiseAdamOptimizer:
+        """Adam with one second moment per row."""
+
     @_builtins.property
-    def rowwise_adagrad_optimizer(self) -> Global___FusedRowWiseAdagradOptimizer: ...
+    def rowwise_adagrad_optimizer(self) -> Global___FusedRowWiseAdagradOptimizer:
+        """Adagrad with one accumulator per row."""
+
     @_builtins.property
-    def adadelta_optimizer(self) -> Global___FusedAdadeltaOptimizer: ...
+    def adadelta_optimizer(self) -> Global___FusedAdadeltaOptimizer:
+        """Adadelta."""
+
     @_builtins.property
-    def rmsprop_optimizer(self) -> Global___FusedRMSpropOptimizer: ...
+    def rmsprop_optimizer(self) -> Global___FusedRMSpropOptimizer:
+        """RMSprop."""
+
     @_builtins.property
-    def constant_learning_rate(self) -> Global___ConstantLR: ...
+    def constant_learning_rate(self) -> Global___ConstantLR:
+        """A constant learning rate."""
+
     @_builtins.property
-    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR: ...
+    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR:
+        """Warm-up, then exponential decay."""
+
     @_builtins.property
-    def manual_step_learning_rate(self) -> Global___ManualStepLR: ...
+    def manual_step_learning_rate(self) -> Global___ManualStepLR:
+        """Given values from given steps on."""
+
     @_builtins.property
-    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR: ...
+    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR:
+        """Half a cosine."""
+
     @_builtins.property
-    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR: ...
+    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR:
+        """A cosine that starts anew."""
+
     def __init__(
         self,
         *,
@@ -121,6 +160,8 @@ Global___SparseOptimizer: _TypeAlias = SparseOptimizer  # noqa: Y015
 
 @_typing.final
 class DenseOptimizer(_message.Message):
+    """The optimiser of everything but embedding tables, and its learning rate."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SGD_OPTIMIZER_FIELD_NUMBER: _builtins.int
@@ -137,31 +178,57 @@ class DenseOptimizer(_message.Message):
     PART_OPTIMIZERS_FIELD_NUMBER: _builtins.int
     EMA_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def sgd_optimizer(self) -> Global___SGDOptimizer: ...
+    def sgd_optimizer(self) -> Global___SGDOptimizer:
+        """Gradient descent."""
+
     @_builtins.property
-    def adagrad_optimizer(self) -> Global___AdagradOptimizer: ...
+    def adagrad_optimizer(self) -> Global___AdagradOptimizer:
+        """Adagrad."""
+
     @_builtins.property
-    def adam_optimizer(self) -> Global___AdamOptimizer: ...
+    def adam_optimizer(self) -> Global___AdamOptimizer:
+        """Adam."""
+
     @_builtins.property
-    def adamw_optimizer(self) -> Global___AdamWOptimizer: ...
+    def adamw_optimizer(self) -> Global___AdamWOptimizer:
+        """AdamW."""
+
     @_builtins.property
-    def adadelta_optimizer(self) -> Global___AdadeltaOptimizer: ...
+    def adadelta_optimizer(self) -> Global___AdadeltaOptimizer:
+        """Adadelta."""
+
     @_builtins.property
-    def rmsprop_optimizer(self) -> Global___RMSpropOptimizer: ...
+    def rmsprop_optimizer(self) -> Global___RMSpropOptimizer:
+        """RMSprop."""
+
     @_builtins.property
-    def constant_learning_rate(self) -> Global___ConstantLR: ...
+    def constant_learning_rate(self) -> Global___ConstantLR:
+        """A constant learning rate."""
+
     @_builtins.property
-    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR: ...
+    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR:
+        """Warm-up, then exponential decay."""
+
     @_builtins.property
-    def manual_step_learning_rate(self) -> Global___ManualStepLR: ...
+    def manual_step_learning_rate(self) -> Global___ManualStepLR:
+        """Given values from given steps on."""
+
     @_builtins.property
-    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR: ...
+    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR:
+        """Half a cosine."""
+
     @_builtins.property
-    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR: ...
+    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR:
+        """A cosine that starts anew."""
+
     @_builtins.property
-    def part_optimizers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartOptimizer]: ...
+    def part_optimizers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartOptimizer]:
+        """Other optimisers for some dense parameters; the first whose pattern matches a name wins."""
+
     @_builtins.property
-    def ema(self) -> Global___EMAConfig: ...
+    def ema(self) -> Global___EMAConfig:
+        """Keep a running average of the dense parameters."""
+
     def __init__(
         self,
         *,
@@ -196,6 +263,8 @@ Global___DenseOptimizer: _TypeAlias = DenseOptimizer  # noqa: Y015
 
 @_typing.final
 class PartOptimizer(_message.Message):
+    """Another optimiser for those dense parameters whose name matches a pattern."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SGD_OPTIMIZER_FIELD_NUMBER: _builtins.int
@@ -211,28 +280,51 @@ class PartOptimizer(_message.Message):
     COSINE_ANNEALING_LEARNING_RATE_FIELD_NUMBER: _builtins.int
     COSINE_ANNEALING_WARM_RESTARTS_LEARNING_RATE_FIELD_NUMBER: _builtins.int
     regex_pattern: _builtins.str
+    """Pattern that a parameter's name must match."""
     @_builtins.property
-    def sgd_optimizer(self) -> Global___SGDOptimizer: ...
+    def sgd_optimizer(self) -> Global___SGDOptimizer:
+        """Gradient descent."""
+
     @_builtins.property
-    def adagrad_optimizer(self) -> Global___AdagradOptimizer: ...
+    def adagrad_optimizer(self) -> Global___AdagradOptimizer:
+        """Adagrad."""
+
     @_builtins.property
-    def adam_optimizer(self) -> Global___AdamOptimizer: ...
+    def adam_optimizer(self) -> Global___AdamOptimizer:
+        """Adam."""
+
     @_builtins.property
-    def adamw_optimizer(self) -> Global___AdamWOptimizer: ...
+    def adamw_optimizer(self) -> Global___AdamWOptimizer:
+        """AdamW."""
+
     @_builtins.property
-    def adadelta_optimizer(self) -> Global___AdadeltaOptimizer: ...
+    def adadelta_optimizer(self) -> Global___AdadeltaOptimizer:
+        """Adadelta."""
+
     @_builtins.property
-    def rmsprop_optimizer(self) -> Global___RMSpropOptimizer: ...
+    def rmsprop_optimizer(self) -> Global___RMSpropOptimizer:
+        """RMSprop."""
+
     @_builtins.property
-    def constant_learning_rate(self) -> Global___ConstantLR: ...
+    def constant_learning_rate(self) -> Global___ConstantLR:
+        """A constant learning rate."""
+
     @_builtins.property
-    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR: ...
+    def exponential_decay_learning_rate(self) -> Global___ExponentialDecayLR:
+        """Warm-up, then exponential decay."""
+
     @_builtins.property
-    def manual_step_learning_rate(self) -> Global___ManualStepLR: ...
+    def manual_step_learning_rate(self) -> Global___ManualStepLR:
+        """Given values from given steps on."""
+
     @_builtins.property
-    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR: ...
+    def cosine_annealing_learning_rate(self) -> Global___CosineAnnealingLR:
+        """Half a cosine."""
+
     @_builtins.property
-    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR: ...
+    def cosine_annealing_warm_restarts_learning_rate(self) -> Global___CosineAnnealingWarmRestartsLR:
+        """A cosine that starts anew."""
+
     def __init__(
         self,
         *,
@@ -266,10 +358,13 @@ Global___PartOptimizer: _TypeAlias = PartOptimizer  # noqa: Y015
 
 @_typing.final
 class EMAConfig(_message.Message):
+    """A running average of the dense parameters, kept beside them."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DECAY_FIELD_NUMBER: _builtins.int
     decay: _builtins.float
+    """Share of the old average that one step keeps."""
     def __init__(
         self,
         *,
@@ -285,14 +380,19 @@ Global___EMAConfig: _TypeAlias = EMAConfig  # noqa: Y015
 
 @_typing.final
 class FusedSGDOptimizer(_message.Message):
+    """Plain gradient descent on touched rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -310,6 +410,8 @@ Global___FusedSGDOptimizer: _TypeAlias = FusedSGDOptimizer  # noqa: Y015
 
 @_typing.final
 class FusedAdagradOptimizer(_message.Message):
+    """Adagrad with one accumulator per weight."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -317,9 +419,13 @@ class FusedAdagradOptimizer(_message.Message):
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     INITIAL_ACCUMULATOR_VALUE_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     initial_accumulator_value: _builtins.float
+    """What accumulators start from."""
     def __init__(
         self,
         *,
@@ -338,6 +444,8 @@ Global___FusedAdagradOptimizer: _TypeAlias = FusedAdagradOptimizer  # noqa: Y015
 
 @_typing.final
 class FusedAdamOptimizer(_message.Message):
+    """Adam on touched rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -347,11 +455,17 @@ class FusedAdamOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -372,6 +486,8 @@ Global___FusedAdamOptimizer: _TypeAlias = FusedAdamOptimizer  # noqa: Y015
 
 @_typing.final
 class FusedLarsSGDOptimizer(_message.Message):
+    """SGD with a layer-wise learning rate."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -380,10 +496,15 @@ class FusedLarsSGDOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     momentum: _builtins.float
+    """Share of the last step that is kept."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -403,6 +524,8 @@ Global___FusedLarsSGDOptimizer: _TypeAlias = FusedLarsSGDOptimizer  # noqa: Y015
 
 @_typing.final
 class FusedLAMBOptimizer(_message.Message):
+    """LAMB on touched rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -412,11 +535,17 @@ class FusedLAMBOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -437,6 +566,8 @@ Global___FusedLAMBOptimizer: _TypeAlias = FusedLAMBOptimizer  # noqa: Y015
 
 @_typing.final
 class FusedPartialRowWiseLAMBOptimizer(_message.Message):
+    """LAMB with one second moment per row."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -446,11 +577,17 @@ class FusedPartialRowWiseLAMBOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -471,6 +608,8 @@ Global___FusedPartialRowWiseLAMBOptimizer: _TypeAlias = FusedPartialRowWiseLAMBO
 
 @_typing.final
 class FusedPartialRowWiseAdamOptimizer(_message.Message):
+    """Adam with one second moment per row."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -480,11 +619,17 @@ class FusedPartialRowWiseAdamOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -505,6 +650,8 @@ Global___FusedPartialRowWiseAdamOptimizer: _TypeAlias = FusedPartialRowWiseAdamO
 
 @_typing.final
 class FusedRowWiseAdagradOptimizer(_message.Message):
+    """Adagrad with one accumulator per row."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -513,10 +660,15 @@ class FusedRowWiseAdagradOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     weight_decay_mode: Global___WeightDecayMode.ValueType
+    """How weight decay enters the update."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -536,6 +688,8 @@ Global___FusedRowWiseAdagradOptimizer: _TypeAlias = FusedRowWiseAdagradOptimizer
 
 @_typing.final
 class FusedAdadeltaOptimizer(_message.Message):
+    """Adadelta on touched rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -545,11 +699,17 @@ class FusedAdadeltaOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     rho: _builtins.float
+    """Share of the old running means that one step keeps."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -570,6 +730,8 @@ Global___FusedAdadeltaOptimizer: _TypeAlias = FusedAdadeltaOptimizer  # noqa: Y0
 
 @_typing.final
 class FusedRMSpropOptimizer(_message.Message):
+    """RMSprop on touched rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -579,11 +741,17 @@ class FusedRMSpropOptimizer(_message.Message):
     GRADIENT_CLIPPING_FIELD_NUMBER: _builtins.int
     MAX_GRADIENT_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     alpha: _builtins.float
+    """Share of the old mean square that one step keeps."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     gradient_clipping: _builtins.bool
+    """Cut each number of a row's gradient to max_gradient."""
     max_gradient: _builtins.float
+    """Largest absolute value of a gradient's number, with gradient_clipping."""
     def __init__(
         self,
         *,
@@ -604,6 +772,8 @@ Global___FusedRMSpropOptimizer: _TypeAlias = FusedRMSpropOptimizer  # noqa: Y015
 
 @_typing.final
 class SGDOptimizer(_message.Message):
+    """Gradient descent, with momentum if wanted."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -613,11 +783,17 @@ class SGDOptimizer(_message.Message):
     NESTEROV_FIELD_NUMBER: _builtins.int
     FUSED_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     momentum: _builtins.float
+    """Share of the last step that is kept."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     dampening: _builtins.float
+    """Share of the gradient that momentum leaves out."""
     nesterov: _builtins.bool
+    """Look ahead along the momentum."""
     fused: _builtins.bool
+    """Use one kernel for the whole update."""
     def __init__(
         self,
         *,
@@ -638,6 +814,8 @@ Global___SGDOptimizer: _TypeAlias = SGDOptimizer  # noqa: Y015
 
 @_typing.final
 class AdagradOptimizer(_message.Message):
+    """Adagrad."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -646,10 +824,15 @@ class AdagradOptimizer(_message.Message):
     EPS_FIELD_NUMBER: _builtins.int
     FUSED_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     initial_accumulator_value: _builtins.float
+    """What accumulators start from."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     fused: _builtins.bool
+    """Use one kernel for the whole update."""
     def __init__(
         self,
         *,
@@ -669,6 +852,8 @@ Global___AdagradOptimizer: _TypeAlias = AdagradOptimizer  # noqa: Y015
 
 @_typing.final
 class AdamOptimizer(_message.Message):
+    """Adam; its weight decay is added to the gradient."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -679,12 +864,19 @@ class AdamOptimizer(_message.Message):
     AMSGRAD_FIELD_NUMBER: _builtins.int
     FUSED_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     amsgrad: _builtins.bool
+    """Divide by the largest second moment so far."""
     fused: _builtins.bool
+    """Use one kernel for the whole update."""
     def __init__(
         self,
         *,
@@ -706,6 +898,8 @@ Global___AdamOptimizer: _TypeAlias = AdamOptimizer  # noqa: Y015
 
 @_typing.final
 class AdamWOptimizer(_message.Message):
+    """Adam with weight decay apart from the gradient."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -716,12 +910,19 @@ class AdamWOptimizer(_message.Message):
     AMSGRAD_FIELD_NUMBER: _builtins.int
     FUSED_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     beta1: _builtins.float
+    """Share of the old mean that one step keeps."""
     beta2: _builtins.float
+    """Share of the old second moment that one step keeps."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     amsgrad: _builtins.bool
+    """Divide by the largest second moment so far."""
     fused: _builtins.bool
+    """Use one kernel for the whole update."""
     def __init__(
         self,
         *,
@@ -743,6 +944,8 @@ Global___AdamWOptimizer: _TypeAlias = AdamWOptimizer  # noqa: Y015
 
 @_typing.final
 class AdadeltaOptimizer(_message.Message):
+    """Adadelta."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -750,9 +953,13 @@ class AdadeltaOptimizer(_message.Message):
     EPS_FIELD_NUMBER: _builtins.int
     WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     rho: _builtins.float
+    """Share of the old running means that one step keeps."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     def __init__(
         self,
         *,
@@ -771,6 +978,8 @@ Global___AdadeltaOptimizer: _TypeAlias = AdadeltaOptimizer  # noqa: Y015
 
 @_typing.final
 class RMSpropOptimizer(_message.Message):
+    """RMSprop."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     LR_FIELD_NUMBER: _builtins.int
@@ -778,9 +987,13 @@ class RMSpropOptimizer(_message.Message):
     EPS_FIELD_NUMBER: _builtins.int
     WEIGHT_DECAY_FIELD_NUMBER: _builtins.int
     lr: _builtins.float
+    """Learning rate before the schedule."""
     alpha: _builtins.float
+    """Share of the old mean square that one step keeps."""
     eps: _builtins.float
+    """Small number that keeps a division finite."""
     weight_decay: _builtins.float
+    """Strength of the pull towards zero."""
     def __init__(
         self,
         *,
@@ -799,6 +1012,8 @@ Global___RMSpropOptimizer: _TypeAlias = RMSpropOptimizer  # noqa: Y015
 
 @_typing.final
 class ConstantLR(_message.Message):
+    """The learning rate stays as it is."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -814,6 +1029,8 @@ Global___ConstantLR: _TypeAlias = ConstantLR  # noqa: Y015
 
 @_typing.final
 class ExponentialDecayLR(_message.Message):
+    """The learning rate warms up on a line, then shrinks by a factor again and again."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DECAY_SIZE_FIELD_NUMBER: _builtins.int
@@ -824,12 +1041,19 @@ class ExponentialDecayLR(_message.Message):
     MIN_LEARNING_RATE_FIELD_NUMBER: _builtins.int
     BY_EPOCH_FIELD_NUMBER: _builtins.int
     decay_size: _builtins.int
+    """Steps (or epochs) between two decays."""
     decay_factor: _builtins.float
+    """What the learning rate is multiplied by at a decay."""
     staircase: _builtins.bool
+    """Decay in jumps; false: smoothly."""
     warmup_learning_rate: _builtins.float
+    """Learning rate that warm-up starts from."""
     warmup_size: _builtins.int
+    """Steps (or epochs) of warm-up; 0: none."""
     min_learning_rate: _builtins.float
+    """The learning rate never falls below this."""
     by_epoch: _builtins.bool
+    """Count epochs in place of steps."""
     def __init__(
         self,
         *,
@@ -851,6 +1075,8 @@ Global___ExponentialDecayLR: _TypeAlias = ExponentialDecayLR  # noqa: Y015
 
 @_typing.final
 class ManualStepLR(_message.Message):
+    """The learning rate takes given values from given steps on."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCHEDULE_SIZES_FIELD_NUMBER: _builtins.int
@@ -858,11 +1084,17 @@ class ManualStepLR(_message.Message):
     WARMUP_FIELD_NUMBER: _builtins.int
     BY_EPOCH_FIELD_NUMBER: _builtins.int
     warmup: _builtins.bool
+    """Move on a line towards the first of learning_rates before its step."""
     by_epoch: _builtins.bool
+    """Count epochs in place of steps."""
     @_builtins.property
-    def schedule_sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def schedule_sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Steps (or epochs) at which the learning rate changes, rising."""
+
     @_builtins.property
-    def learning_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def learning_rates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The learning rates from each of those on."""
+
     def __init__(
         self,
         *,
@@ -881,6 +1113,8 @@ Global___ManualStepLR: _TypeAlias = ManualStepLR  # noqa: Y015
 
 @_typing.final
 class CosineAnnealingLR(_message.Message):
+    """The learning rate falls along half a cosine."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     T_MAX_FIELD_NUMBER: _builtins.int
@@ -889,10 +1123,15 @@ class CosineAnnealingLR(_message.Message):
     WARMUP_SIZE_FIELD_NUMBER: _builtins.int
     BY_EPOCH_FIELD_NUMBER: _builtins.int
     T_max: _builtins.int
+    """Steps (or epochs) until the learning rate is at its lowest."""
     min_learning_rate: _builtins.float
+    """The learning rate never falls below this."""
     warmup_learning_rate: _builtins.float
+    """Learning rate that warm-up starts from."""
     warmup_size: _builtins.int
+    """Steps (or epochs) of warm-up; 0: none."""
     by_epoch: _builtins.bool
+    """Count epochs in place of steps."""
     def __init__(
         self,
         *,
@@ -912,6 +1151,8 @@ Global___CosineAnnealingLR: _TypeAlias = CosineAnnealingLR  # noqa: Y015
 
 @_typing.final
 class CosineAnnealingWarmRestartsLR(_message.Message):
+    """The learning rate falls along a cosine and jumps back up at the end of each period."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     T_0_FIELD_NUMBER: _builtins.int
@@ -921,11 +1162,17 @@ class CosineAnnealingWarmRestartsLR(_message.Message):
     WARMUP_SIZE_FIELD_NUMBER: _builtins.int
     BY_EPOCH_FIELD_NUMBER: _builtins.int
     T_0: _builtins.int
+    """Steps (or epochs) of the first period."""
     T_mult: _builtins.int
+    """How many times longer each period is than the one before."""
     min_learning_rate: _builtins.float
+    """The learning rate never falls below this."""
     warmup_learning_rate: _builtins.float
+    """Learning rate that warm-up starts from."""
     warmup_size: _builtins.int
+    """Steps (or epochs) of warm-up; 0: none."""
     by_epoch: _builtins.bool
+    """Count epochs in place of steps."""
     def __init__(
         self,
         *,

@@ -195,6 +195,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EasyRecConfig(_message.Message):
+    """The root of a config file."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TRAIN_INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -207,20 +209,35 @@ class EasyRecConfig(_message.Message):
     FEATURE_CONFIGS_FIELD_NUMBER: _builtins.int
     MODEL_CONFIG_FIELD_NUMBER: _builtins.int
     train_input_path: _builtins.str
+    """Files to train on: paths, globs or directories, separated by commas; any URI that pyarrow.fs opens."""
     eval_input_path: _builtins.str
+    """Files to evaluate on, written like train_input_path; empty for no evaluation while training."""
     model_dir: _builtins.str
+    """Folder for checkpoints, logs and metrics."""
     @_builtins.property
-    def train_config(self) -> _train_pb2.TrainConfig: ...
+    def train_config(self) -> _train_pb2.TrainConfig:
+        """How a run trains."""
+
     @_builtins.property
-    def eval_config(self) -> _train_pb2.EvalConfig: ...
+    def eval_config(self) -> _train_pb2.EvalConfig:
+        """How a run evaluates."""
+
     @_builtins.property
-    def export_config(self) -> _train_pb2.ExportConfig: ...
+    def export_config(self) -> _train_pb2.ExportConfig:
+        """Which checkpoint is exported, and how."""
+
     @_builtins.property
-    def data_config(self) -> _data_pb2.DataConfig: ...
+    def data_config(self) -> _data_pb2.DataConfig:
+        """Where rows come from."""
+
     @_builtins.property
-    def feature_configs(self) -> _containers.RepeatedCompositeFieldContainer[_feature_pb2.FeatureConfig]: ...
+    def feature_configs(self) -> _containers.RepeatedCompositeFieldContainer[_feature_pb2.FeatureConfig]:
+        """All features, each with a name of its own."""
+
     @_builtins.property
-    def model_config(self) -> _model_pb2.ModelConfig: ...
+    def model_config(self) -> _model_pb2.ModelConfig:
+        """The model."""
+
     def __init__(
         self,
         *,

@@ -20,6 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class NegativeSampler(_message.Message):
+    """Negatives drawn from all items."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -31,14 +33,23 @@ class NegativeSampler(_message.Message):
     FIELD_DELIMITER_FIELD_NUMBER: _builtins.int
     ITEM_ID_DELIM_FIELD_NUMBER: _builtins.int
     input_path: _builtins.str
+    """Table of items."""
     num_sample: _builtins.int
+    """Negatives per positive."""
     item_id_field: _builtins.str
+    """Column of item ids."""
     attr_delimiter: _builtins.str
+    """What separates attributes."""
     num_eval_sample: _builtins.int
+    """Negatives per positive when evaluating."""
     field_delimiter: _builtins.str
+    """What separates columns."""
     item_id_delim: _builtins.str
+    """What separates item ids."""
     @_builtins.property
-    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the sampler hands out."""
+
     def __init__(
         self,
         *,
@@ -61,6 +72,8 @@ Global___NegativeSampler: _TypeAlias = NegativeSampler  # noqa: Y015
 
 @_typing.final
 class NegativeSamplerV2(_message.Message):
+    """Negatives drawn from items that the user has not interacted with."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -74,16 +87,27 @@ class NegativeSamplerV2(_message.Message):
     NUM_EVAL_SAMPLE_FIELD_NUMBER: _builtins.int
     FIELD_DELIMITER_FIELD_NUMBER: _builtins.int
     user_input_path: _builtins.str
+    """Table of users."""
     item_input_path: _builtins.str
+    """Table of items."""
     pos_edge_input_path: _builtins.str
+    """Table of user-item pairs that are positive."""
     num_sample: _builtins.int
+    """Negatives per positive."""
     item_id_field: _builtins.str
+    """Column of item ids."""
     user_id_field: _builtins.str
+    """Column of user ids."""
     attr_delimiter: _builtins.str
+    """What separates attributes."""
     num_eval_sample: _builtins.int
+    """Negatives per positive when evaluating."""
     field_delimiter: _builtins.str
+    """What separates columns."""
     @_builtins.property
-    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the sampler hands out."""
+
     def __init__(
         self,
         *,
@@ -108,6 +132,8 @@ Global___NegativeSamplerV2: _TypeAlias = NegativeSamplerV2  # noqa: Y015
 
 @_typing.final
 class HardNegativeSampler(_message.Message):
+    """Negatives of which some are known to be hard."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -122,17 +148,29 @@ class HardNegativeSampler(_message.Message):
     NUM_EVAL_SAMPLE_FIELD_NUMBER: _builtins.int
     FIELD_DELIMITER_FIELD_NUMBER: _builtins.int
     user_input_path: _builtins.str
+    """Table of users."""
     item_input_path: _builtins.str
+    """Table of items."""
     hard_neg_edge_input_path: _builtins.str
+    """Table of user-item pairs that are hard negatives."""
     num_sample: _builtins.int
+    """Negatives per positive."""
     num_hard_sample: _builtins.int
+    """Hard negatives per positive."""
     item_id_field: _builtins.str
+    """Column of item ids."""
     user_id_field: _builtins.str
+    """Column of user ids."""
     attr_delimiter: _builtins.str
+    """What separates attributes."""
     num_eval_sample: _builtins.int
+    """Negatives per positive when evaluating."""
     field_delimiter: _builtins.str
+    """What separates columns."""
     @_builtins.property
-    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the sampler hands out."""
+
     def __init__(
         self,
         *,
@@ -158,6 +196,8 @@ Global___HardNegativeSampler: _TypeAlias = HardNegativeSampler  # noqa: Y015
 
 @_typing.final
 class HardNegativeSamplerV2(_message.Message):
+    """Hard negatives, and others that the user has not interacted with."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -173,18 +213,31 @@ class HardNegativeSamplerV2(_message.Message):
     NUM_EVAL_SAMPLE_FIELD_NUMBER: _builtins.int
     FIELD_DELIMITER_FIELD_NUMBER: _builtins.int
     user_input_path: _builtins.str
+    """Table of users."""
     item_input_path: _builtins.str
+    """Table of items."""
     pos_edge_input_path: _builtins.str
+    """Table of user-item pairs that are positive."""
     hard_neg_edge_input_path: _builtins.str
+    """Table of user-item pairs that are hard negatives."""
     num_sample: _builtins.int
+    """Negatives per positive."""
     num_hard_sample: _builtins.int
+    """Hard negatives per positive."""
     item_id_field: _builtins.str
+    """Column of item ids."""
     user_id_field: _builtins.str
+    """Column of user ids."""
     attr_delimiter: _builtins.str
+    """What separates attributes."""
     num_eval_sample: _builtins.int
+    """Negatives per positive when evaluating."""
     field_delimiter: _builtins.str
+    """What separates columns."""
     @_builtins.property
-    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the sampler hands out."""
+
     def __init__(
         self,
         *,
@@ -211,6 +264,8 @@ Global___HardNegativeSamplerV2: _TypeAlias = HardNegativeSamplerV2  # noqa: Y015
 
 @_typing.final
 class TDMSampler(_message.Message):
+    """Negatives drawn layer by layer from a tree of items."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_INPUT_PATH_FIELD_NUMBER: _builtins.int
@@ -225,18 +280,31 @@ class TDMSampler(_message.Message):
     REMAIN_RATIO_FIELD_NUMBER: _builtins.int
     PROBABILITY_TYPE_FIELD_NUMBER: _builtins.int
     item_input_path: _builtins.str
+    """Table of items."""
     edge_input_path: _builtins.str
+    """Table of the tree's edges."""
     predict_edge_input_path: _builtins.str
+    """Table of the tree's edges for prediction."""
     item_id_field: _builtins.str
+    """Column of item ids."""
     attr_delimiter: _builtins.str
+    """What separates attributes."""
     num_eval_sample: _builtins.int
+    """Negatives per positive when evaluating."""
     field_delimiter: _builtins.str
+    """What separates columns."""
     remain_ratio: _builtins.float
+    """Share of layers that is kept."""
     probability_type: _builtins.str
+    """How layers are drawn."""
     @_builtins.property
-    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def attr_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Columns that the sampler hands out."""
+
     @_builtins.property
-    def layer_num_sample(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def layer_num_sample(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Negatives per layer of the tree."""
+
     def __init__(
         self,
         *,

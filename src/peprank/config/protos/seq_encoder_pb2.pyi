@@ -21,6 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SeqEncoderConfig(_message.Message):
+    """One encoder: exactly one of its kinds."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DIN_ENCODER_FIELD_NUMBER: _builtins.int
@@ -29,15 +31,25 @@ class SeqEncoderConfig(_message.Message):
     MULTI_WINDOW_DIN_ENCODER_FIELD_NUMBER: _builtins.int
     SELF_ATTENTION_ENCODER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def din_encoder(self) -> Global___DINEncoder: ...
+    def din_encoder(self) -> Global___DINEncoder:
+        """DIN."""
+
     @_builtins.property
-    def simple_attention(self) -> Global___SimpleAttention: ...
+    def simple_attention(self) -> Global___SimpleAttention:
+        """Dot-product attention."""
+
     @_builtins.property
-    def pooling_encoder(self) -> Global___PoolingEncoder: ...
+    def pooling_encoder(self) -> Global___PoolingEncoder:
+        """Pooling."""
+
     @_builtins.property
-    def multi_window_din_encoder(self) -> Global___MultiWindowDINEncoder: ...
+    def multi_window_din_encoder(self) -> Global___MultiWindowDINEncoder:
+        """DIN over several windows."""
+
     @_builtins.property
-    def self_attention_encoder(self) -> Global___SelfAttentionEncoder: ...
+    def self_attention_encoder(self) -> Global___SelfAttentionEncoder:
+        """Self-attention."""
+
     def __init__(
         self,
         *,
@@ -59,6 +71,8 @@ Global___SeqEncoderConfig: _TypeAlias = SeqEncoderConfig  # noqa: Y015
 
 @_typing.final
 class DINEncoder(_message.Message):
+    """Attention of a query over a sequence (DIN, KDD 2018)."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -66,10 +80,15 @@ class DINEncoder(_message.Message):
     ATTN_MLP_FIELD_NUMBER: _builtins.int
     MAX_SEQ_LENGTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the encoder."""
     input: _builtins.str
+    """Sequence group that it reads."""
     max_seq_length: _builtins.int
+    """Longest sequence; 0: any."""
     @_builtins.property
-    def attn_mlp(self) -> _module_pb2.MLP: ...
+    def attn_mlp(self) -> _module_pb2.MLP:
+        """Layers that score an event against the query."""
+
     def __init__(
         self,
         *,
@@ -88,14 +107,19 @@ Global___DINEncoder: _TypeAlias = DINEncoder  # noqa: Y015
 
 @_typing.final
 class SimpleAttention(_message.Message):
+    """Attention by the plain dot product."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     MAX_SEQ_LENGTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the encoder."""
     input: _builtins.str
+    """Sequence group that it reads."""
     max_seq_length: _builtins.int
+    """Longest sequence; 0: any."""
     def __init__(
         self,
         *,
@@ -113,6 +137,8 @@ Global___SimpleAttention: _TypeAlias = SimpleAttention  # noqa: Y015
 
 @_typing.final
 class PoolingEncoder(_message.Message):
+    """The mean or sum over a sequence."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -120,9 +146,13 @@ class PoolingEncoder(_message.Message):
     POOLING_TYPE_FIELD_NUMBER: _builtins.int
     MAX_SEQ_LENGTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the encoder."""
     input: _builtins.str
+    """Sequence group that it reads."""
     pooling_type: _builtins.str
+    """mean or sum."""
     max_seq_length: _builtins.int
+    """Longest sequence; 0: any."""
     def __init__(
         self,
         *,
@@ -141,6 +171,8 @@ Global___PoolingEncoder: _TypeAlias = PoolingEncoder  # noqa: Y015
 
 @_typing.final
 class MultiWindowDINEncoder(_message.Message):
+    """DIN over several windows of a sequence."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -148,11 +180,17 @@ class MultiWindowDINEncoder(_message.Message):
     ATTN_MLP_FIELD_NUMBER: _builtins.int
     WINDOWS_LEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the encoder."""
     input: _builtins.str
+    """Sequence group that it reads."""
     @_builtins.property
-    def attn_mlp(self) -> _module_pb2.MLP: ...
+    def attn_mlp(self) -> _module_pb2.MLP:
+        """Layers that score an event against the query."""
+
     @_builtins.property
-    def windows_len(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def windows_len(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Lengths of the windows."""
+
     def __init__(
         self,
         *,
@@ -171,6 +209,8 @@ Global___MultiWindowDINEncoder: _TypeAlias = MultiWindowDINEncoder  # noqa: Y015
 
 @_typing.final
 class SelfAttentionEncoder(_message.Message):
+    """Self-attention over a sequence."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -180,11 +220,17 @@ class SelfAttentionEncoder(_message.Message):
     DROPOUT_FIELD_NUMBER: _builtins.int
     MAX_SEQ_LENGTH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Name of the encoder."""
     input: _builtins.str
+    """Sequence group that it reads."""
     multihead_attn_dim: _builtins.int
+    """Width of the attention."""
     num_heads: _builtins.int
+    """Heads of the attention."""
     dropout: _builtins.float
+    """Dropout of the attention."""
     max_seq_length: _builtins.int
+    """Longest sequence; 0: any."""
     def __init__(
         self,
         *,

@@ -28,16 +28,23 @@ class _DeltaEmbeddingQuantType:
 class _DeltaEmbeddingQuantTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeltaEmbeddingQuantType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DELTA_EMBEDDING_QUANT_NONE: _DeltaEmbeddingQuantType.ValueType  # 0
+    """as they are"""
     DELTA_EMBEDDING_QUANT_INT8: _DeltaEmbeddingQuantType.ValueType  # 1
+    """8-bit integers"""
 
-class DeltaEmbeddingQuantType(_DeltaEmbeddingQuantType, metaclass=_DeltaEmbeddingQuantTypeEnumTypeWrapper): ...
+class DeltaEmbeddingQuantType(_DeltaEmbeddingQuantType, metaclass=_DeltaEmbeddingQuantTypeEnumTypeWrapper):
+    """How dumped embedding rows are compressed."""
 
 DELTA_EMBEDDING_QUANT_NONE: DeltaEmbeddingQuantType.ValueType  # 0
+"""as they are"""
 DELTA_EMBEDDING_QUANT_INT8: DeltaEmbeddingQuantType.ValueType  # 1
+"""8-bit integers"""
 Global___DeltaEmbeddingQuantType: _TypeAlias = DeltaEmbeddingQuantType  # noqa: Y015
 
 @_typing.final
 class TrainConfig(_message.Message):
+    """How a run trains, when it saves, and what it logs. Set either num_steps or num_epochs."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SPARSE_OPTIMIZER_FIELD_NUMBER: _builtins.int
@@ -67,40 +74,81 @@ class TrainConfig(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     EARLY_STOPPING_FIELD_NUMBER: _builtins.int
     num_steps: _builtins.int
+    """Train for this many steps, one batch each."""
     num_epochs: _builtins.int
+    """Train for this many passes over the data."""
     save_checkpoints_steps: _builtins.int
+    """Save, and evaluate, every so many steps."""
     fine_tune_checkpoint: _builtins.str
+    """Checkpoint, or model_dir with its newest one, whose weights the run starts from."""
     fine_tune_ckpt_param_map: _builtins.str
+    """Text file with one 'new_name old_name' per line, for parameters that have another name in
+    fine_tune_checkpoint.
+    """
     log_step_count_steps: _builtins.int
+    """Log every so many steps."""
     is_profiling: _builtins.bool
+    """Record a profile of the first steps."""
     use_tensorboard: _builtins.bool
+    """Write TensorBoard events."""
     save_checkpoints_epochs: _builtins.int
+    """Save, and evaluate, every so many epochs; above 0 it takes the place of save_checkpoints_steps."""
     cudnn_allow_tf32: _builtins.bool
+    """Let cuDNN round float32 inputs to TF32."""
     cuda_matmul_allow_tf32: _builtins.bool
+    """Let CUDA matrix products round float32 inputs to TF32."""
     mixed_precision: _builtins.str
+    """BF16 or FP16: the type that layers compute in; weights stay float32. Not set: float32."""
     gradient_accumulation_steps: _builtins.int
+    """Batches whose gradients are added up before one update."""
     keep_checkpoint_max: _builtins.int
+    """Checkpoints that are kept, the newest first; 0 keeps all. The best one is kept besides when exporter_type
+    is best.
+    """
     save_checkpoints_timestamp_interval: _builtins.int
+    """Save when the rows' event time has moved on by so many seconds; 0: never."""
     save_checkpoints_timestamp_quorum: _builtins.float
+    """Share of workers that must have reached an event time before it is saved."""
     seed: _builtins.int
+    """Seed of initial weights, the order of rows and dropout: the same seed gives the same weights, bit for
+    bit.
+    """
     @_builtins.property
-    def sparse_optimizer(self) -> _optimizer_pb2.SparseOptimizer: ...
+    def sparse_optimizer(self) -> _optimizer_pb2.SparseOptimizer:
+        """Optimiser of embedding tables."""
+
     @_builtins.property
-    def dense_optimizer(self) -> _optimizer_pb2.DenseOptimizer: ...
+    def dense_optimizer(self) -> _optimizer_pb2.DenseOptimizer:
+        """Optimiser of everything else."""
+
     @_builtins.property
-    def tensorboard_summaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def tensorboard_summaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What TensorBoard shows: loss, learning_rate, parameter, global_gradient_norm, gradient_norm, gradient."""
+
     @_builtins.property
-    def global_embedding_constraints(self) -> _embedding_pb2.ParameterConstraints: ...
+    def global_embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
+        """How all tables may be spread over machines."""
+
     @_builtins.property
-    def grad_scaler(self) -> Global___GradScaler: ...
+    def grad_scaler(self) -> Global___GradScaler:
+        """Scaling of the loss under FP16."""
+
     @_builtins.property
-    def grad_clipping(self) -> Global___GradClipping: ...
+    def grad_clipping(self) -> Global___GradClipping:
+        """Keeping dense gradients small."""
+
     @_builtins.property
-    def save_checkpoints_timestamps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def save_checkpoints_timestamps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Save when the rows' event time passes one of these."""
+
     @_builtins.property
-    def delta_embedding_dump_config(self) -> Global___DeltaEmbeddingDumpConfig: ...
+    def delta_embedding_dump_config(self) -> Global___DeltaEmbeddingDumpConfig:
+        """Writing changed embedding rows out while training."""
+
     @_builtins.property
-    def early_stopping(self) -> Global___EarlyStopping: ...
+    def early_stopping(self) -> Global___EarlyStopping:
+        """Stop early when a metric no longer improves."""
+
     def __init__(
         self,
         *,
@@ -141,6 +189,8 @@ Global___TrainConfig: _TypeAlias = TrainConfig  # noqa: Y015
 
 @_typing.final
 class EarlyStopping(_message.Message):
+    """Stop when a metric of the evaluation has not improved for some evaluations. An extension of peprank."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     METRIC_FIELD_NUMBER: _builtins.int
@@ -148,9 +198,13 @@ class EarlyStopping(_message.Message):
     LARGER_IS_BETTER_FIELD_NUMBER: _builtins.int
     MIN_DELTA_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
+    """Name of the metric, such as auc_ctr; not set: best_exporter_metric."""
     patience: _builtins.int
+    """Evaluations without improvement before the run stops."""
     larger_is_better: _builtins.bool
+    """Whether the metric should rise."""
     min_delta: _builtins.float
+    """A smaller change is no improvement."""
     def __init__(
         self,
         *,
@@ -169,6 +223,8 @@ Global___EarlyStopping: _TypeAlias = EarlyStopping  # noqa: Y015
 
 @_typing.final
 class GradScaler(_message.Message):
+    """How the loss is scaled so that FP16 gradients do not vanish."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     INIT_SCALE_FIELD_NUMBER: _builtins.int
@@ -176,9 +232,13 @@ class GradScaler(_message.Message):
     BACKOFF_FACTOR_FIELD_NUMBER: _builtins.int
     GROWTH_INTERVAL_FIELD_NUMBER: _builtins.int
     init_scale: _builtins.float
+    """Factor on the loss at the start."""
     growth_factor: _builtins.float
+    """What the factor is multiplied by after growth_interval good steps."""
     backoff_factor: _builtins.float
+    """What the factor is multiplied by after an overflow."""
     growth_interval: _builtins.int
+    """Steps without overflow before the factor grows."""
     def __init__(
         self,
         *,
@@ -197,6 +257,8 @@ Global___GradScaler: _TypeAlias = GradScaler  # noqa: Y015
 
 @_typing.final
 class GradClipping(_message.Message):
+    """How gradients of everything but the embedding tables are kept small."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLIPPING_TYPE_FIELD_NUMBER: _builtins.int
@@ -204,9 +266,13 @@ class GradClipping(_message.Message):
     NORM_TYPE_FIELD_NUMBER: _builtins.int
     ENABLE_GLOBAL_GRAD_CLIP_FIELD_NUMBER: _builtins.int
     clipping_type: _builtins.str
+    """norm: scale all gradients down to max_gradient; value: cut each number; none."""
     max_gradient: _builtins.float
+    """Largest norm, or largest absolute value, of the dense gradients."""
     norm_type: _builtins.float
+    """Which norm: 2 for the Euclidean one."""
     enable_global_grad_clip: _builtins.bool
+    """Take the norm over all machines."""
     def __init__(
         self,
         *,
@@ -225,6 +291,8 @@ Global___GradClipping: _TypeAlias = GradClipping  # noqa: Y015
 
 @_typing.final
 class DeltaEmbeddingDumpConfig(_message.Message):
+    """Writing changed embedding rows out while training goes on."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DUMP_INTERVAL_STEPS_FIELD_NUMBER: _builtins.int
@@ -234,12 +302,19 @@ class DeltaEmbeddingDumpConfig(_message.Message):
     DUMP_INTERVAL_MINUTES_FIELD_NUMBER: _builtins.int
     QUANT_TYPE_FIELD_NUMBER: _builtins.int
     dump_interval_steps: _builtins.int
+    """Dump every so many steps."""
     output_dir: _builtins.str
+    """Folder for the dumps."""
     file_prefix: _builtins.str
+    """Start of a dump's file name."""
     dump_interval_minutes: _builtins.int
+    """Dump every so many minutes."""
     quant_type: Global___DeltaEmbeddingQuantType.ValueType
+    """How dumped rows are compressed."""
     @_builtins.property
-    def feature_store_config(self) -> Global___FeatureStoreConfig: ...
+    def feature_store_config(self) -> Global___FeatureStoreConfig:
+        """Store that receives the dumps."""
+
     def __init__(
         self,
         *,
@@ -260,6 +335,8 @@ Global___DeltaEmbeddingDumpConfig: _TypeAlias = DeltaEmbeddingDumpConfig  # noqa
 
 @_typing.final
 class FeatureStoreConfig(_message.Message):
+    """An online store that receives changed embedding rows."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     REGION_FIELD_NUMBER: _builtins.int
@@ -279,21 +356,37 @@ class FeatureStoreConfig(_message.Message):
     RETAIN_LOCAL_DUMP_FIELD_NUMBER: _builtins.int
     UPLOAD_FORMAT_FIELD_NUMBER: _builtins.int
     region: _builtins.str
+    """Region of the store."""
     project_name: _builtins.str
+    """Project in the store."""
     feature_view_name: _builtins.str
+    """View that holds the embeddings."""
     version: _builtins.str
+    """Version of the view."""
     endpoint: _builtins.str
+    """Address of the store."""
     upload_batch_size: _builtins.int
+    """Rows per upload."""
     max_retries: _builtins.int
+    """Attempts after a failed upload."""
     retry_backoff_secs: _builtins.int
+    """Wait between attempts, in seconds."""
     shutdown_timeout_secs: _builtins.int
+    """Wait for open uploads at the end, in seconds."""
     max_pending_steps: _builtins.int
+    """Dumps that may wait for their upload."""
     poll_interval_secs: _builtins.int
+    """Wait between looks at the queue, in seconds."""
     feature_view_ttl_secs: _builtins.int
+    """Life time of a row in the store, in seconds."""
     feature_view_shard_count: _builtins.int
+    """Shards of the view."""
     feature_view_replication_count: _builtins.int
+    """Copies of the view."""
     retain_local_dump: _builtins.bool
+    """Keep a dump's file after its upload."""
     upload_format: _builtins.str
+    """Format of an upload."""
     def __init__(
         self,
         *,
@@ -324,6 +417,8 @@ Global___FeatureStoreConfig: _TypeAlias = FeatureStoreConfig  # noqa: Y015
 
 @_typing.final
 class EvalConfig(_message.Message):
+    """How a run evaluates."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NUM_STEPS_FIELD_NUMBER: _builtins.int
@@ -331,9 +426,15 @@ class EvalConfig(_message.Message):
     USE_DENSE_EMA_FIELD_NUMBER: _builtins.int
     GAUC_FEATURE_FIELD_NUMBER: _builtins.int
     num_steps: _builtins.int
+    """Evaluate on this many batches; not set or 0: on all rows."""
     log_step_count_steps: _builtins.int
+    """Log the progress of an evaluation every so many steps."""
     use_dense_ema: _builtins.bool
+    """Use the running average of the dense parameters; not set: use it when dense_optimizer has ema."""
     gauc_feature: _builtins.str
+    """Feature whose ids group the rows for GAUC; not set: the grouping_key of a grouped_auc metric, else
+    user_id if there is such a feature.
+    """
     def __init__(
         self,
         *,
@@ -352,6 +453,8 @@ Global___EvalConfig: _TypeAlias = EvalConfig  # noqa: Y015
 
 @_typing.final
 class ExportConfig(_message.Message):
+    """Which checkpoint becomes the bundle, and how."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPORTER_TYPE_FIELD_NUMBER: _builtins.int
@@ -362,12 +465,19 @@ class ExportConfig(_message.Message):
     CUDA_MATMUL_ALLOW_TF32_FIELD_NUMBER: _builtins.int
     USE_DENSE_EMA_FIELD_NUMBER: _builtins.int
     exporter_type: _builtins.str
+    """latest: the newest checkpoint; best: the best by best_exporter_metric."""
     best_exporter_metric: _builtins.str
+    """Metric that picks the best checkpoint, such as auc_ctr; a list as in 'auc_ctr,auc_cvr' means their mean."""
     metric_larger_is_better: _builtins.bool
+    """Whether best_exporter_metric should rise."""
     mixed_precision: _builtins.str
+    """BF16 or FP16: the type that an exported model computes in."""
     cudnn_allow_tf32: _builtins.bool
+    """Let cuDNN round float32 inputs to TF32."""
     cuda_matmul_allow_tf32: _builtins.bool
+    """Let CUDA matrix products round float32 inputs to TF32."""
     use_dense_ema: _builtins.bool
+    """Use the running average of the dense parameters; not set: use it when dense_optimizer has ema."""
     def __init__(
         self,
         *,
