@@ -90,7 +90,7 @@ def _root(place: str) -> tuple[InputFile, list[str]]:
     """Split a place into the part before the first wildcard, opened, and the components from there on."""
     if _is_local(place):
         base, pattern = (place, []) if Path(place).exists() else _split_wildcards(place, WILDCARDS)
-        return InputFile(base, base or ".", pafs.LocalFileSystem()), pattern
+        return InputFile(base, str(Path(base).absolute()), pafs.LocalFileSystem()), pattern
     path, question, options = place.partition("?")
     base, pattern = _split_wildcards(path, WILDCARDS.replace("?", ""))
     try:
@@ -163,9 +163,9 @@ def _is_folder(entry: InputFile) -> bool:
 def _near(missing: InputFile) -> str:
     """Say what stands beside a name that does not exist."""
     parent, _, name = missing.path.rstrip("/").rpartition("/")
-    folder = InputFile(parent, parent or ("/" if missing.path.startswith("/") else "."), missing.file_system)
+    folder = InputFile(missing.name.rstrip("/").rpartition("/")[0], parent or "/", missing.file_system)
     if not _is_folder(folder):
-        return f"; neither is there a folder {parent!r}"
+        return f"; neither is there a folder {folder.name!r}"
     near = get_close_matches(name, [_last(child) for child in _children(folder)], n=3)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else _holds(folder)
 

@@ -10,6 +10,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from peprank.errors import DataError
 from peprank.spec.feature import FeatureSpec, RawFeature
@@ -24,7 +25,7 @@ class ColumnKind(Enum):
 
     ANY = "any"  # carried along as it is
     NUMBER = "number"  # ints, floats or numeric text, bare or in lists
-    ID = "id"  # ints or text, bare, in lists or in lists of lists
+    ID = "id"  # whole numbers or text, bare, in lists or in lists of lists
     WEIGHT = "weight"  # ints or floats >= 0, never missing
     LABEL = "label"  # ints, floats or bools, never missing
 
@@ -59,8 +60,9 @@ def conform(rows: pa.RecordBatch, columns: Sequence[Column], where: str) -> pa.R
     """Return exactly `columns`, in this order, in canonical types; a column that has its type already is not copied.
 
     Ints and bools become int64, float16 float32, every kind of text string, and every kind of list a list of these.
-    float32 and float64 stay. A column of nulls only becomes int64 (ids) or float32. ANY columns stay as they are.
-    NaN and infinity stay in numbers: `encode/` says what they mean.
+    float32 and float64 stay, but ids among them (pandas makes floats of ints when one is missing) become int64, NaN
+    null. A column of nulls only becomes int64 (ids) or float32. ANY columns stay as they are. NaN and infinity stay
+    in numbers: `encode/` says what they mean.
 
     Args:
         where: the place that errors name, such as a file.
@@ -163,7 +165,7 @@ def _stricter(one: Column, other: Column) -> Column:
 # Types
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _TypeRule:
     """Types that a kind takes."""
 
@@ -176,12 +178,20 @@ class _TypeRule:
 _NUMBERS = (pa.int64(), pa.float32(), pa.float64())
 _NUMERIC = (ColumnKind.NUMBER, ColumnKind.WEIGHT, ColumnKind.LABEL)
 _TYPE_RULES = {
-    ColumnKind.NUMBER: _TypeRule((*_NUMBERS, pa.string()), 1, "numbers, bare or in lists", "float32"),
-    ColumnKind.ID: _TypeRule(
-        (pa.int64(), pa.string()), 2, "ints or strings, bare, in lists or in lists of lists", "int64 or string"
+    ColumnKind.NUMBER: _TypeRule(
+        leaves=(*_NUMBERS, pa.string()),
+        depth=1,
+        must_be="ints, floats or numeric text, bare or in lists",
+        cast_to="float32",
     ),
-    ColumnKind.WEIGHT: _TypeRule(_NUMBERS, 0, "numbers", "float32"),
-    ColumnKind.LABEL: _TypeRule(_NUMBERS, 0, "ints, floats or bools", "int64 or float32"),
+    ColumnKind.ID: _TypeRule(
+        leaves=(pa.int64(), pa.string()),
+        depth=2,
+        must_be="whole numbers or strings, bare, in lists or in lists of lists",
+        cast_to="int64 or string",
+    ),
+    ColumnKind.WEIGHT: _TypeRule(leaves=_NUMBERS, depth=0, must_be="ints or floats", cast_to="float32"),
+    ColumnKind.LABEL: _TypeRule(leaves=_NUMBERS, depth=0, must_be="ints, floats or bools", cast_to="int64 or float32"),
 }
 
 
@@ -196,7 +206,7 @@ def _schema_problem(schema: pa.Schema, column: Column) -> str | None:
         return None
     rule = _TYPE_RULES[column.kind]
     # A bare `binary` may well hold text; whether it does, only its owner knows.
-    remedy = "string" if _is_binary(found) and pa.string() in rule.leaves else rule.cast_to
+    remedy = "string" if _is_binary(_leaf(found)) and pa.string() in rule.leaves else rule.cast_to
     return f"column {column.name!r} is {found}; {column.kind.value}s must be {rule.must_be}: cast it to {remedy}"
 
 
@@ -211,30 +221,30 @@ def _canonical(found: pa.DataType, kind: ColumnKind) -> pa.DataType | None:
     """Return what a column of this type becomes, None when its kind does not take it."""
     if kind is ColumnKind.ANY:
         return found
-    canonical, rule = _plain(found), _TYPE_RULES[kind]
-    leaf, depth = canonical, 0
-    while leaf is not None and pa.types.is_list(leaf):
-        leaf, depth = leaf.value_type, depth + 1
-    fits = leaf is not None and (leaf in rule.leaves or pa.types.is_null(leaf)) and depth <= rule.depth
-    return canonical if fits else None
+    canonical, rule = _plain(found, kind), _TYPE_RULES[kind]
+    if canonical is None or _depth(canonical) > rule.depth:
+        return None
+    return canonical if _leaf(canonical) in (*rule.leaves, pa.null()) else None
 
 
-def _plain(found: pa.DataType) -> pa.DataType | None:
+def _plain(found: pa.DataType, kind: ColumnKind) -> pa.DataType | None:
     """Return the canonical form of a type, None for one that holds neither numbers nor text."""
     types = pa.types
     if types.is_integer(found) or types.is_boolean(found):
         return pa.int64()
+    if types.is_floating(found) and kind is ColumnKind.ID:
+        return None if types.is_float16(found) else pa.int64()
     if types.is_floating(found):
         return pa.float32() if types.is_float16(found) else found
     if types.is_string(found) or types.is_large_string(found) or types.is_string_view(found):
         return pa.string()
     if types.is_dictionary(found):
-        return _plain(found.value_type)
-    if types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found):
-        values = _plain(found.value_type)
+        return _plain(found.value_type, kind)
+    if _is_list(found):
+        values = _plain(found.value_type, kind)
         return values and pa.list_(values)
     if isinstance(found, pa.BaseExtensionType):
-        return _plain(found.storage_type)
+        return _plain(found.storage_type, kind)
     return found if types.is_null(found) else None
 
 
@@ -244,6 +254,19 @@ def _settled(found: pa.DataType, kind: ColumnKind) -> pa.DataType:
     if pa.types.is_null(found) and kind is not ColumnKind.ANY:
         return pa.int64() if kind is ColumnKind.ID else pa.float32()
     return found
+
+
+def _leaf(found: pa.DataType) -> pa.DataType:
+    return _leaf(found.value_type) if _is_list(found) else found
+
+
+def _depth(found: pa.DataType) -> int:
+    return 1 + _depth(found.value_type) if _is_list(found) else 0
+
+
+def _is_list(found: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found))
 
 
 def _is_number(found: pa.DataType) -> bool:
@@ -263,7 +286,11 @@ def _cast(array: pa.Array, field: pa.Field, where: str) -> pa.Array:
         return array
     if isinstance(array, pa.ExtensionArray):
         return _cast(array.storage, field, where)
+    if isinstance(array, pa.DictionaryArray):
+        return _cast(array.dictionary_decode(), field, where)
     try:
+        if pa.types.is_floating(_leaf(array.type)) and _leaf(field.type) == pa.int64():
+            array = _unrounded(array)
         # Between ints a value must fit; on the way to float64 an int above 2^53 may be rounded.
         return array.cast(field.type, safe=not pa.types.is_floating(field.type))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -272,18 +299,30 @@ def _cast(array: pa.Array, field: pa.Field, where: str) -> pa.Array:
         raise DataError(f"{message}; store it as strings, or as numbers that fit") from error
 
 
+def _unrounded(ids: pa.Array) -> pa.Array:
+    """Return float ids with null for NaN; past 2^53 (float32: 2^24) a float may be another whole number, rounded."""
+    leaves = ids
+    while _is_list(leaves.type):
+        leaves = leaves.flatten()
+    largest = pc.max(pc.abs(leaves)).as_py()
+    limit = 2 ** (53 if pa.types.is_float64(leaves.type) else 24)
+    if largest is not None and largest > limit:
+        raise pa.ArrowInvalid(f"{largest:.0f} may be a rounded id, floats are exact up to {limit}")
+    return ids if _is_list(ids.type) else pc.if_else(pc.is_nan(ids), None, ids)
+
+
 def _target_problem(column: Column, array: pa.Array) -> str | None:
     if column.kind not in (ColumnKind.LABEL, ColumnKind.WEIGHT):
         return None
     subject = f"{column.kind.value} {column.name!r}"
     if array.null_count:
-        return f"{subject} has {array.null_count} nulls in {len(array)} rows; fill them in or drop those rows"
+        return f"{subject} is missing in {array.null_count} of {len(array)} rows; fill it in or drop those rows"
     values = array.to_numpy(zero_copy_only=False)
     bad = _out_of_bounds(column, values)
     if not bad.any():
         return None
     rule = "at least 0 and finite" if column.kind is ColumnKind.WEIGHT else _label_rule(column.num_class)
-    return f"{subject} has {bad.sum()} of {len(array)} values out of bounds, such as {values[bad][0]}; must be {rule}"
+    return f"{subject} is out of bounds in {bad.sum()} of {len(array)} rows, such as {values[bad][0]}; must be {rule}"
 
 
 def _out_of_bounds(column: Column, values: npt.NDArray[np.int64 | np.float64]) -> npt.NDArray[np.bool_]:
