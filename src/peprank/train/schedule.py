@@ -1,0 +1,80 @@
+"""Learning rates as pure functions of time."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+from typing_extensions import assert_never
+
+from peprank.spec.train import (
+    ConstantLR,
+    CosineAnnealingLR,
+    CosineWarmRestartsLR,
+    ExponentialDecayLR,
+    ManualStepLR,
+    Schedule,
+)
+
+
+def learning_rate(schedule: Schedule, base: float, *, step: int, epoch: int) -> float:
+    """Return the rate of the next update, counted in updates or, for `by_epoch`, in whole epochs done so far."""
+    by_epoch = not isinstance(schedule, ConstantLR) and schedule.by_epoch
+    return lr_at(schedule, base, epoch if by_epoch else step)
+
+
+def lr_at(schedule: Schedule, base: float, t: int) -> float:
+    """Return the learning rate at time t >= 0; a base of 0 freezes its parameters whatever the schedule says.
+
+    Example:
+        >>> lr_at(ExponentialDecayLR(decay_size=10, decay_factor=0.5), 1.0, 25)
+        0.25
+    """
+    if base == 0:
+        return 0.0
+    match schedule:
+        case ConstantLR():
+            return base
+        case ManualStepLR():
+            return _manual_step(schedule, base, t)
+        case ExponentialDecayLR() | CosineAnnealingLR() | CosineWarmRestartsLR() if t < schedule.warmup_size:
+            return _between(schedule.warmup_learning_rate, base, t / schedule.warmup_size)
+        case ExponentialDecayLR():
+            power = (t - schedule.warmup_size) / schedule.decay_size
+            power = math.floor(power) if schedule.staircase else power
+            return max(base * schedule.decay_factor**power, schedule.min_learning_rate)
+        case CosineAnnealingLR():
+            elapsed = min(t - schedule.warmup_size, schedule.t_max)
+            return _half_cosine(base, schedule.min_learning_rate, elapsed / schedule.t_max)
+        case CosineWarmRestartsLR():
+            return _half_cosine(base, schedule.min_learning_rate, _part_of_cycle(schedule, t - schedule.warmup_size))
+        case _:
+            assert_never(schedule)
+
+
+def _manual_step(schedule: ManualStepLR, base: float, t: int) -> float:
+    """The base before the first size, then the rate of the last size that lies before t."""
+    index = bisect_left(schedule.schedule_sizes, t)
+    if index > 0:
+        return schedule.learning_rates[index - 1]
+    if schedule.warmup and schedule.schedule_sizes[0] > 0:
+        return _between(base, schedule.learning_rates[0], t / schedule.schedule_sizes[0])
+    return base
+
+
+def _between(start: float, end: float, part: float) -> float:
+    return start + (end - start) * part
+
+
+def _half_cosine(base: float, minimum: float, part: float) -> float:
+    return _between(minimum, base, 0.5 * (1 + math.cos(math.pi * part)))
+
+
+def _part_of_cycle(schedule: CosineWarmRestartsLR, elapsed: int) -> float:
+    """How much of its cycle time has gone by, in [0, 1). Integers only: a logarithm errs at the restarts."""
+    length = schedule.t_0
+    if schedule.t_mult == 1:
+        return elapsed % length / length
+    while elapsed >= length:
+        elapsed, length = elapsed - length, length * schedule.t_mult
+    return elapsed / length
