@@ -69,7 +69,7 @@ Global___EPNetGateKind: _TypeAlias = EPNetGateKind  # noqa: Y015
 @_typing.final
 class PEPNet(_message.Message):
     """PEPNet (Chang et al., KDD 2023): EPNet scales the embeddings by domain, PPNet scales the layers of each
-    task by user, item and author. Leave out epnet_hidden_unit and the domain group for PPNet alone.
+    task by user, item and author. Without a domain group EPNet is left out, without a uia group PPNet.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -102,15 +102,15 @@ class PEPNet(_message.Message):
     above 1.
     """
     task_domain_num: _builtins.int
-    """Towers per task, one per domain; 1: all domains share one."""
+    """Towers per task, one per domain; 1: all domains share one. Only with the TZREC wiring."""
     wiring: Global___PEPNetWiring.ValueType
-    """Where PPNet's gates act. An extension of peprank."""
+    """Where PPNet's gates act."""
     ppnet_gate_hidden_unit: _builtins.int
-    """Width of the hidden layer of PPNet's gates; not set: the width of one task's layer. An extension of
-    peprank.
+    """Width of the hidden layer of PPNet's gates; not set: the width of one task's layer. Not with the
+    TZREC wiring.
     """
     epnet_gate: Global___EPNetGateKind.ValueType
-    """What EPNet scales by one number. An extension of peprank."""
+    """What EPNet scales by one number."""
     main_group_name: _builtins.str
     """Feature group that is embedded and scaled."""
     domain_group_name: _builtins.str
@@ -207,9 +207,7 @@ class TaskTower(_message.Message):
 
     @_builtins.property
     def mlp(self) -> _module_pb2.MLP:
-        """Layers of the tower, before its last one; PEPNet does not gate them. The PAPER wiring has no use for
-        them.
-        """
+        """Layers of the tower, before its last one; PEPNet does not gate them. Only with the TZREC wiring."""
 
     def __init__(
         self,

@@ -189,7 +189,7 @@ Global___TrainConfig: _TypeAlias = TrainConfig  # noqa: Y015
 
 @_typing.final
 class EarlyStopping(_message.Message):
-    """Stop when a metric of the evaluation has not improved for some evaluations. An extension of peprank."""
+    """Stop when a metric of the evaluation has not improved for some evaluations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -198,7 +198,7 @@ class EarlyStopping(_message.Message):
     LARGER_IS_BETTER_FIELD_NUMBER: _builtins.int
     MIN_DELTA_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
-    """Name of the metric, such as auc_ctr; not set: best_exporter_metric."""
+    """Name of the metric, such as auc_ctr; auc alone means the mean over the tasks."""
     patience: _builtins.int
     """Evaluations without improvement before the run stops."""
     larger_is_better: _builtins.bool
@@ -467,7 +467,7 @@ class ExportConfig(_message.Message):
     exporter_type: _builtins.str
     """latest: the newest checkpoint; best: the best by best_exporter_metric."""
     best_exporter_metric: _builtins.str
-    """Metric that picks the best checkpoint, such as auc_ctr; a list as in 'auc_ctr,auc_cvr' means their mean."""
+    """Metric that picks the best checkpoint, such as auc_ctr; auc alone means the mean over the tasks."""
     metric_larger_is_better: _builtins.bool
     """Whether best_exporter_metric should rise."""
     mixed_precision: _builtins.str
