@@ -135,7 +135,7 @@ def id_feature(msg: pb.IdFeature, at: Place, inputs: FeatureInputs) -> IdFeature
 def raw_feature(msg: pb.RawFeature, at: Place, inputs: FeatureInputs) -> RawFeature | None:
     """A numeric column."""
     source = _source(msg, at, inputs)
-    value_dim = _value_dim(msg, at, inputs)
+    value_dim = _value_dim(msg, inputs)
     separator = _separator(msg, at, inputs)
     default = _default_numbers(msg, at, inputs, value_dim, separator)
     scaling = _normalizer(msg, at, inputs)
@@ -222,12 +222,10 @@ def _split(default: str, separator: str, *, is_one: bool) -> tuple[str, ...]:
     return (default,) if is_one or not separator else tuple(default.split(separator))
 
 
-def _value_dim(msg: pb.RawFeature, at: Place, inputs: FeatureInputs) -> int:
+def _value_dim(msg: pb.RawFeature, inputs: FeatureInputs) -> int:
     """Numbers per row; bucket ids that come encoded may be any number per row unless the file says how many."""
     if inputs.is_encoded and msg.boundaries and not msg.HasField("value_dim"):
         return 0
-    if msg.value_dim == 0 and not msg.boundaries:
-        at["value_dim"].error("plain numbers need a fixed width; write value_dim: 1, or give boundaries")
     return msg.value_dim
 
 

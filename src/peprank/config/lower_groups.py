@@ -60,7 +60,7 @@ def _group(
             place.error("is in this group already; name each feature once")
         elif name in features:
             inputs[name] = _input(features[name], msg.embedding_name_suffix, tables)
-        elif name not in broken:
+        elif name not in broken and features:  # a file without any features has one problem, not fifty
             place.error(f"is not the name of a feature{meant(name, features)}; add it to feature_configs")
     made = tuple(item for item in inputs.values() if item is not None)
     return (

@@ -66,7 +66,7 @@ def training(
 def _check_length(msg: pb.TrainConfig, at: Place) -> None:
     if msg.num_steps and msg.num_epochs:
         at["num_steps"].error(f"num_epochs = {msg.num_epochs} is set too; keep one of the two")
-    elif not msg.num_steps and not msg.num_epochs:
+    elif at.is_set and not msg.num_steps and not msg.num_epochs:
         at["num_epochs"].error("the length of the run is missing; write num_epochs: 1, or num_steps")
     if msg.log_step_count_steps < 1:
         at["log_step_count_steps"].error("must be at least 1")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import ParamSpec, TypeVar, cast
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from peprank.config.fill import resembling
 from peprank.config.read import ConfigFile
 from peprank.errors import Problem, SpecError
 
@@ -47,6 +47,11 @@ class Place:
         """Whether the message here has such a field, set or not."""
         return isinstance(self.node, Message) and step in self.node.DESCRIPTOR.fields_by_name
 
+    def is_in_file(self) -> bool:
+        """Whether the file itself names this field; what --set brings in does not count."""
+        spot = self.file.spots.get(self.path)
+        return spot is not None and spot.line is not None
+
     @property
     def default(self) -> object:
         """What an unset field stands for."""
@@ -54,16 +59,13 @@ class Place:
 
     def error(self, message: str) -> None:
         """Note a mistake: what is wrong; what to write instead. A field that could not be read has one already."""
-        if self.is_set or not self._is_unreadable():
+        is_unreadable = not self.is_set and self.file.names(self.path) and self.file.errors
+        if not is_unreadable:
             self._note(message, is_warning=False)
 
     def warn(self, message: str) -> None:
         """Note an oddity that does not stop the run."""
         self._note(message, is_warning=True)
-
-    def _is_unreadable(self) -> bool:
-        inside = (f"{self.path}.", f"{self.path}[")
-        return any(known.path == self.path or known.path.startswith(inside) for known in self.file.errors)
 
     def _note(self, message: str, *, is_warning: bool) -> None:
         problem = self.file.problem(self.path, message, value=self._value(), is_warning=is_warning)
@@ -98,8 +100,8 @@ def _written(declared: FieldDescriptor, scalar: object) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)` when `name` looks like a known one, else an empty string."""
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+    guess = resembling(name, known)
+    return f" (did you mean '{guess}'?)" if guess else ""
 
 
 def listing(names: Iterable[str], at_most: int = 12) -> str:

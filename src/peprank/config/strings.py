@@ -44,7 +44,7 @@ def choice(kind: type[E], text: str, at: Place) -> E | None:
     known = [member.value for member in kind]
     if text in known:
         return kind(text)
-    at.error(f"is not known{meant(text, known)}; write one of {listing(repr(name) for name in known if name)}")
+    at.error(f"is not known{meant(text, known)}; write {' or '.join(repr(name) for name in known if name)}")
     return None
 
 

@@ -264,6 +264,7 @@ def review(at: Place) -> None:
     message = at.node
     assert isinstance(message, Message)
     _note_missing(at, message)
+    _note_rivals(at, message)
     for field, value in message.ListFields():
         support, remark = standing(message.DESCRIPTOR.name, field.name)
         if support is Support.ACTED_ON:
@@ -293,6 +294,16 @@ def _note_missing(at: Place, message: Message) -> None:
             continue
         if f"{message.DESCRIPTOR.name}.{field.name}" not in MAY_BE_ABSENT:
             at[field.name].error(f"is missing; {_example(field)}")
+
+
+def _note_rivals(at: Place, message: Message) -> None:
+    """Of the members of a oneof the last one counts; a file that names two means something else."""
+    for oneof in message.DESCRIPTOR.oneofs:
+        winner = message.WhichOneof(oneof.name)
+        if winner is not None and at[winner].is_in_file():
+            for rival in (at[field.name] for field in oneof.fields if field.name != winner):
+                if rival.is_in_file():
+                    rival.error(f"stands beside {winner}, and only one of the two can count; keep one")
 
 
 def _example(field: FieldDescriptor) -> str:
