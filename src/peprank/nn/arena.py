@@ -102,7 +102,7 @@ class Arena(nn.Module):
     def forward(self, features: Features) -> list[Gathered]:
         """Vectors of all lookups: one gather for single ids, one pooled gather for the others."""
         ids = {lookup: features.ids[lookup.feature] for lookup in self.lookups}
-        single = tuple(lookup for lookup in self.lookups if ids[lookup].offsets is None and ids[lookup].weights is None)
+        single = tuple(lookup for lookup in self.lookups if self._is_single(ids[lookup]))
         bags = tuple(lookup for lookup in self.lookups if lookup not in single)
         gathered = []
         if single:
@@ -111,55 +111,58 @@ class Arena(nn.Module):
             gathered.append(Gathered(bags, self._pool(bags, [ids[k] for k in bags])))
         return gathered
 
+    def _is_single(self, ids: Ids) -> bool:
+        # A half table is read once, as bags: torch cannot add the sparse float16 gradients of two reads.
+        return ids.offsets is None and ids.weights is None and self.weight.dtype != torch.float16
+
     def _gather(self, lookups: tuple[Lookup, ...], values: list[Tensor]) -> Tensor:
+        """Vectors [B, F, dim] of single ids."""
         ids = torch.stack(values, dim=1)  # [B, F]
-        rows = ids.new_tensor([self.tables[k.table].rows for k in lookups])
         if len(ids):
-            low, high = ids.aminmax(dim=0)
-            self._check(lookups, (low < MISSING) | (high >= rows), low, high)
+            self._check(lookups, *ids.aminmax(dim=0))
         starts = ids.new_tensor([self.places[k.table].start for k in lookups])
-        places = (ids + starts).masked_fill_(ids == MISSING, 0)
-        return _float(F.embedding(places, self.weight, padding_idx=0, sparse=self.weight.requires_grad))
+        return self._read((ids + starts).masked_fill_(ids == MISSING, 0))
 
     def _pool(self, lookups: tuple[Lookup, ...], ids: list[Ids]) -> Tensor:
         """Pooled vectors [B, F, dim]: bag f·B + b holds the ids of row b in lookup f."""
         bags = [_bags(item) for item in ids]
-        lengths = [len(bag.values) for bag in bags]
-        places, ends, weights = [], [], []
-        for lookup, bag, base in zip(lookups, bags, _starts(lengths), strict=True):
-            table = self.tables[lookup.table]
+        for lookup, bag in zip(lookups, bags, strict=True):
             if len(bag.values):
-                low, high = bag.values.aminmax()
-                self._check((lookup,), ((low < MISSING) | (high >= table.rows))[None], low[None], high[None])
-            start = self.places[lookup.table].start
-            places.append((bag.values + start).masked_fill_(bag.values == MISSING, 0))
-            ends.append(bag.offsets[1:] + base)
-            weights.append(_bag_weights(bag, is_mean=table.is_mean))
-        offsets = torch.cat([ends[0].new_zeros(1), *ends])
-        is_plain = all(weight is None for weight in weights)
-        pooled = F.embedding_bag(
-            torch.cat(places),
-            self.weight,
-            offsets,
-            mode="sum",
-            sparse=self.weight.requires_grad,
-            include_last_offset=True,
-            padding_idx=0,
-            per_sample_weights=None if is_plain else _join_weights(weights, lengths, self.weight),
-        )
-        return _float(pooled).view(len(lookups), len(bags[0].offsets) - 1, -1).transpose(0, 1)
+                self._check((lookup,), *(bound[None] for bound in bag.values.aminmax()))
+        starts = [self.places[k.table].start for k in lookups]
+        places = [
+            (bag.values + start).masked_fill_(bag.values == MISSING, 0) for bag, start in zip(bags, starts, strict=True)
+        ]
+        lengths = [len(bag.values) for bag in bags]
+        ends = [bag.offsets[1:] + sum(lengths[:f]) for f, bag in enumerate(bags)]
+        factors = [
+            _factors(bag, is_mean=self.tables[lookup.table].is_mean) for lookup, bag in zip(lookups, bags, strict=True)
+        ]
+        pooled = self._sum_bags(torch.cat(places), torch.cat([ends[0].new_zeros(1), *ends]), _join(factors, lengths))
+        return pooled.view(len(lookups), len(bags[0].offsets) - 1, pooled.shape[1]).transpose(0, 1)
 
-    def _check(self, lookups: tuple[Lookup, ...], wrong: Tensor, low: Tensor, high: Tensor) -> None:
+    def _sum_bags(self, places: Tensor, offsets: Tensor, factors: Tensor | None) -> Tensor:
+        """Sum of factor x row over each bag [number of bags, dim]."""
+        if self.weight.dtype == torch.float16:  # sums are taken in float32, so the rows are read first
+            rows = self._read(places).float()
+            places = torch.arange(len(places), device=places.device)
+            return _sum_bags(places, rows, offsets, factors)
+        return _sum_bags(places, self.weight, offsets, factors, zero_row=0, sparse=self.weight.requires_grad)
+
+    def _read(self, places: Tensor) -> Tensor:
+        return F.embedding(places, self.weight, padding_idx=0, sparse=self.weight.requires_grad)
+
+    def _check(self, lookups: tuple[Lookup, ...], low: Tensor, high: Tensor) -> None:
         """An id past its table would read another table's rows, so it must not pass."""
-        if not wrong.any():
-            return
-        k = int(wrong.nonzero()[0])
-        value = int(low[k]) if low[k] < MISSING else int(high[k])
-        rows = self.tables[lookups[k].table].rows
-        raise DataError(
-            f"feature '{lookups[k].feature}': id {value} is outside table '{lookups[k].table}', which has {rows} rows; "
-            f"ids must lie in [0, {rows})"
-        )
+        rows = high.new_tensor([self.tables[k.table].rows for k in lookups])
+        wrong = (low < MISSING) | (high >= rows)
+        if wrong.any():
+            k = int(wrong.nonzero()[0])
+            value = int(low[k]) if low[k] < MISSING else int(high[k])
+            raise DataError(
+                f"feature '{lookups[k].feature}': id {value} is outside table '{lookups[k].table}': "
+                f"ids must lie in [0, {int(rows[k])})"
+            )
 
 
 class _Bags(NamedTuple):
@@ -176,7 +179,7 @@ def _bags(ids: Ids) -> _Bags:
     return _Bags(ids.values, offsets, ids.weights)
 
 
-def _bag_weights(bag: _Bags, *, is_mean: bool) -> Tensor | None:
+def _factors(bag: _Bags, *, is_mean: bool) -> Tensor | None:
     """Factor of each id [N]: its weight, over the number of ids in its bag for a mean; None: all one."""
     if not is_mean:
         return bag.weights
@@ -185,17 +188,34 @@ def _bag_weights(bag: _Bags, *, is_mean: bool) -> Tensor | None:
     return share if bag.weights is None else share * bag.weights
 
 
-def _join_weights(weights: list[Tensor | None], lengths: list[int], like: Tensor) -> Tensor:
-    parts = [like.new_ones(n) if w is None else w.to(like.dtype) for w, n in zip(weights, lengths, strict=True)]
-    return torch.cat(parts)
+def _join(factors: list[Tensor | None], lengths: list[int]) -> Tensor | None:
+    """The factors of all bags [N]; None: all one."""
+    given = [factor for factor in factors if factor is not None]
+    if not given:
+        return None
+    ones = given[0].new_ones
+    return torch.cat([ones(n) if factor is None else factor for factor, n in zip(factors, lengths, strict=True)])
 
 
-def _starts(lengths: list[int]) -> list[int]:
-    return [sum(lengths[:k]) for k in range(len(lengths))]
-
-
-def _float(vectors: Tensor) -> Tensor:
-    return vectors.float() if vectors.dtype == torch.float16 else vectors
+def _sum_bags(
+    places: Tensor,
+    table: Tensor,
+    offsets: Tensor,
+    factors: Tensor | None,
+    *,
+    zero_row: int | None = None,
+    sparse: bool = False,
+) -> Tensor:
+    return F.embedding_bag(
+        places,
+        table,
+        offsets,
+        mode="sum",
+        sparse=sparse,
+        include_last_offset=True,
+        padding_idx=zero_row,
+        per_sample_weights=None if factors is None else factors.to(table.dtype),
+    )
 
 
 def _table_seed(seed: int, name: str) -> int:

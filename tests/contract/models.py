@@ -1,0 +1,158 @@
+"""The models that the contract holds for, and made-up rows that each of them accepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from peprank.batch import MISSING, Features, Ids
+from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmbeddingSpec, TableSpec
+from peprank.spec.feature import Pooling
+from peprank.spec.model import (
+    Activation,
+    DomainSpec,
+    EPNetGate,
+    EPNetSpec,
+    MLPSpec,
+    ModelSpec,
+    Normalization,
+    PEPNetSpec,
+    PPNetSpec,
+    TaskSpec,
+    Wiring,
+)
+
+NUM_DOMAINS = 3
+
+TABLES = (
+    TableSpec(name="user_emb", rows=20, dim=4),
+    TableSpec(name="item_emb", rows=15, dim=4),
+    TableSpec(name="tab_emb", rows=NUM_DOMAINS, dim=4),
+    TableSpec(name="tags_emb", rows=9, dim=4, pooling=Pooling.MEAN),
+    TableSpec(name="words_emb", rows=11, dim=2),
+)
+USER, ITEM, TAB, TAGS = (GroupInput(feature=f, dim=4, table=f"{f}_emb") for f in ("user", "item", "tab", "tags"))
+WORDS = GroupInput(feature="words", dim=2, table="words_emb")
+PRICE = GroupInput(feature="price", dim=1)
+PRICE_VECTOR = GroupInput(feature="price", dim=3, dense=LinearEmbeddingSpec(), weight_name="price")
+STATISTICS = GroupInput(feature="statistics", dim=4, dense=AutoDisSpec(num_channels=3), weight_name="type", value_dim=2)
+
+PAPER = ModelSpec(
+    tables=TABLES,
+    groups=(
+        GroupSpec(name="all", inputs=(USER, ITEM, TAB, TAGS, WORDS, PRICE)),
+        GroupSpec(name="domain", inputs=(TAB, STATISTICS)),
+        GroupSpec(name="uia", inputs=(USER, ITEM, PRICE_VECTOR)),
+    ),
+    trunk=PEPNetSpec(
+        main_group="all",
+        epnet=EPNetSpec(group="domain"),
+        ppnet=PPNetSpec(group="uia", hidden_dims=(12, 8), wiring=Wiring.PAPER),
+    ),
+    tasks=tuple(TaskSpec(name=name, label=name) for name in ("click", "like", "buy")),
+)
+_PPNET = PPNetSpec(group="uia", hidden_dims=(12, 8), wiring=Wiring.TZREC)
+_MLP = MLPSpec(hidden_dims=(12, 8))
+
+
+def _with_towers(spec: ModelSpec, tower: MLPSpec, num_class: int = 1) -> ModelSpec:
+    return replace(spec, tasks=tuple(replace(task, tower=tower, num_class=num_class) for task in spec.tasks))
+
+
+def _with_ppnet(spec: ModelSpec, ppnet: PPNetSpec | None) -> ModelSpec:
+    return _without_idle_groups(replace(spec, trunk=replace(spec.trunk, ppnet=ppnet)))
+
+
+def _with_epnet(spec: ModelSpec, epnet: EPNetSpec | None) -> ModelSpec:
+    return _without_idle_groups(replace(spec, trunk=replace(spec.trunk, epnet=epnet)))
+
+
+def _without_idle_groups(spec: ModelSpec) -> ModelSpec:
+    halves = (spec.trunk.epnet, spec.trunk.ppnet)
+    used = {"all"} | {half.group for half in halves if half is not None}
+    return replace(spec, groups=tuple(group for group in spec.groups if group.name in used))
+
+
+TZREC = _with_towers(_with_ppnet(PAPER, _PPNET), _MLP)
+DOMAIN_TOWERS = replace(TZREC, domain=DomainSpec(feature="tab", num_towers=NUM_DOMAINS))
+
+EVERY_MODEL: dict[str, ModelSpec] = {
+    "paper": PAPER,
+    "tzrec": TZREC,
+    "hidden_only": _with_ppnet(PAPER, replace(_PPNET, wiring=Wiring.HIDDEN_ONLY, gate_hidden_dim=5)),
+    "domain_towers": DOMAIN_TOWERS,
+    "field_gate": _with_epnet(PAPER, EPNetSpec(group="domain", gate=EPNetGate.FIELD, hidden_dim=5, gamma=3.0)),
+    "no_epnet": _with_epnet(TZREC, None),
+    "no_ppnet": _with_towers(_with_ppnet(PAPER, None), _MLP),
+    "no_gates": _with_towers(_with_epnet(_with_ppnet(PAPER, None), None), _MLP),
+    "batch_norm": _with_towers(TZREC, replace(_MLP, normalization=Normalization.BATCH)),
+    "layer_norm_prelu_classes": _with_towers(
+        TZREC, replace(_MLP, normalization=Normalization.LAYER, activation=Activation.PRELU), num_class=3
+    ),
+    "half_and_frozen_tables": replace(
+        PAPER,
+        tables=(
+            replace(TABLES[0], is_half=True),
+            replace(TABLES[1], trainable=False),
+            TABLES[2],
+            replace(TABLES[3], is_half=True),
+            *TABLES[4:],
+        ),
+    ),
+}
+
+
+def some_features(num_rows: int, *, seed: int = 0) -> Features:
+    """Rows with every kind of input: single, missing, many, weighted, numbers; all domains in turn."""
+    g = torch.Generator().manual_seed(seed)
+    user = torch.randint(20, (num_rows,), generator=g)
+    tab = torch.arange(num_rows) % NUM_DOMAINS
+    words = _ragged(11, num_rows, g)
+    return Features(
+        num_rows=num_rows,
+        ids={
+            "user": Ids(user.masked_fill(torch.rand(num_rows, generator=g) < 0.2, MISSING)),
+            "item": Ids(torch.randint(15, (num_rows,), generator=g)),
+            "tab": Ids(tab),
+            "tags": _ragged(9, num_rows, g),
+            "words": replace(words, weights=torch.rand(len(words.values), generator=g) + 0.5),
+        },
+        numbers={
+            "price": torch.randn(num_rows, 1, generator=g),
+            "statistics": torch.rand(num_rows, 2, generator=g),
+        },
+        domain=tab,
+    )
+
+
+def take_rows(features: Features, rows: list[int]) -> Features:
+    """The same features for some of the rows."""
+    return Features(
+        num_rows=len(rows),
+        ids={name: _take(ids, rows) for name, ids in features.ids.items()},
+        numbers={name: values[rows] for name, values in features.numbers.items()},
+        domain=features.domain[rows],
+    )
+
+
+def some_labels(spec: ModelSpec, num_rows: int, *, seed: int = 0) -> Tensor:
+    """Labels in {0, 1}, one per logit."""
+    num_logits = sum(task.num_class for task in spec.tasks)
+    return torch.randint(2, (num_rows, num_logits), generator=torch.Generator().manual_seed(seed)).float()
+
+
+def _ragged(num_ids: int, num_rows: int, generator: torch.Generator) -> Ids:
+    counts = torch.randint(0, 4, (num_rows,), generator=generator)
+    offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return Ids(torch.randint(num_ids, (int(counts.sum()),), generator=generator), offsets)
+
+
+def _take(ids: Ids, rows: list[int]) -> Ids:
+    if ids.offsets is None:
+        return Ids(ids.values[rows])
+    places = [torch.arange(int(ids.offsets[b]), int(ids.offsets[b + 1])) for b in rows]
+    counts = torch.tensor([0, *(len(place) for place in places)])
+    chosen = torch.cat(places) if places else torch.arange(0)
+    return Ids(ids.values[chosen], counts.cumsum(0), None if ids.weights is None else ids.weights[chosen])

@@ -1,0 +1,113 @@
+"""The package's PEPNet and its twin in NumPy, with the same weights: arrays and tensors share their memory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from peprank.models.pepnet import PEPNet
+from peprank.nn import MLP, EPNet, GateNU, PPNet, Tower, Towers
+from peprank.nn.ppnet import WiringName
+from tests.reference.pepnet import Array, Gate, Linear, Net, total_loss
+
+MAIN, DOMAIN, PRIOR, TASKS, WIDTHS, FIELDS = 5, 3, 4, 2, (4, 3), [2, 3]
+VARIANTS: tuple[tuple[WiringName, bool], ...] = tuple(
+    itertools.product(("PAPER", "HIDDEN_ONLY", "TZREC"), (False, True))
+)
+
+
+@dataclass
+class Twins:
+    """One net twice, and rows to run it on."""
+
+    trunk: PEPNet
+    towers: Towers
+    net: Net
+    groups: dict[str, Tensor]  # float64 leaves
+    labels: Array
+
+    def logits(self) -> Tensor:
+        """Of the package."""
+        return self.towers(self.trunk(self.groups, torch.zeros(0)), torch.zeros(0))  # type: ignore[no-any-return]
+
+    def reference_logits(self, seen: tuple[Array, Array] | None = None) -> Array:
+        """Of the loops."""
+        arrays = {name: value.detach().numpy() for name, value in self.groups.items()}
+        return self.net.logits(arrays["all"], arrays["domain"], arrays["uia"], seen)
+
+    def forward_deviation(self) -> float:
+        """Largest difference of a logit."""
+        return float(np.abs(self.logits().detach().numpy() - self.reference_logits()).max())
+
+    def gradient_deviation(self, eps: float = 1e-5) -> float:
+        """Largest difference between autograd and central differences of the loops' loss, over all values."""
+        loss = F.binary_cross_entropy_with_logits(self.logits(), torch.from_numpy(self.labels), reduction="none")
+        torch.autograd.backward(loss.mean(0).sum())
+        main, domain = self.groups["all"].detach().numpy().copy(), self.groups["domain"].detach().numpy()
+        seen = (main, np.array([self.net.o_ep(e, d) for e, d in zip(main, domain, strict=True)]))
+        return max(self._difference(value, seen, eps) for value in self._values())
+
+    def _values(self) -> Iterator[Tensor]:
+        yield from self.groups.values()
+        yield from self.trunk.parameters()
+        yield from self.towers.parameters()
+
+    def _difference(self, value: Tensor, seen: tuple[Array, Array], eps: float) -> float:
+        """Of three entries of one tensor: the first, the last, the middle one."""
+        assert value.grad is not None
+        flat, gradient = value.detach().view(-1), value.grad.reshape(-1)
+        worst = 0.0
+        for k in {0, len(flat) // 2, len(flat) - 1}:
+            losses = []
+            for step in (eps, -eps):
+                flat[k] += step
+                losses.append(total_loss(self.reference_logits(seen), self.labels))
+                flat[k] -= step
+            worst = max(worst, abs((losses[0] - losses[1]) / (2 * eps) - float(gradient[k])))
+        return worst
+
+
+def twins(wiring: WiringName, *, by_field: bool = False, seed: int = 0) -> Twins:
+    """A small net with random weights, and five rows."""
+    torch.manual_seed(seed)
+    epnet = EPNet(DOMAIN, MAIN, hidden_dim=6, gamma=2.5, field_dims=FIELDS if by_field else None)
+    ppnet = PPNet(MAIN, PRIOR, TASKS, WIDTHS, wiring=wiring, gamma=1.5)
+    trunk = PEPNet("all", MAIN, TASKS, domain_group="domain", epnet=epnet, prior_group="uia", ppnet=ppnet).double()
+    towers = Towers([lambda: Tower(MLP(WIDTHS[-1], (4,)))] * TASKS).double()
+    widths = {"all": MAIN, "domain": DOMAIN, "uia": PRIOR}
+    groups = {name: torch.randn(5, dim, dtype=torch.float64, requires_grad=True) for name, dim in widths.items()}
+    labels = torch.randint(2, (5, TASKS)).double().numpy()
+    return Twins(trunk, towers, _net(wiring, epnet, ppnet, towers, by_field), groups, labels)
+
+
+def _net(wiring: str, epnet: EPNet, ppnet: PPNet, towers: Towers, by_field: bool) -> Net:
+    bank = ppnet.gates
+    starts = [sum(bank.hidden_dims[:k]) for k in range(len(bank.hidden_dims))]
+    hidden = _linear(bank.hidden)
+    gates = [
+        Gate(Linear(hidden.weight[s : s + h], hidden.bias[s : s + h]), _linear(logit), bank.gamma)
+        for s, h, logit in zip(starts, bank.hidden_dims, bank.logits, strict=True)
+    ]
+    return Net(
+        wiring,
+        _gate(epnet.gate),
+        FIELDS if by_field else None,
+        gates,
+        [[_linear(layer) for layer in layers.children()] for layers in ppnet.layers],
+        [[_linear(part) for part in task.modules() if isinstance(part, nn.Linear)] for task in towers.tasks],
+    )
+
+
+def _gate(gate: GateNU) -> Gate:
+    return Gate(_linear(gate.hidden), _linear(gate.logit), gate.gamma)
+
+
+def _linear(linear: nn.Module) -> Linear:
+    assert isinstance(linear, nn.Linear)
+    return Linear(linear.weight.detach().numpy(), linear.bias.detach().numpy())
