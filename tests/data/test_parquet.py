@@ -74,6 +74,20 @@ def test_a_large_row_group_is_decoded_in_pieces(monkeypatch: pytest.MonkeyPatch)
     assert max(sizes) <= 10
 
 
+def test_a_large_row_group_is_never_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "PIECE_BYTES", 1 << 16)
+    monkeypatch.setattr(parquet, "STREAM_BYTES", 1 << 16)
+    num_rows = 1_000_000  # 8 MB in one row group
+    table = pa.table({"user": pa.array(range(num_rows))})
+    pq.write_table(table, "a.parquet", row_group_size=num_rows, use_dictionary=False, compression="none")
+    source = rows_of("a.parquet").source
+    before, num_pieces = pa.total_allocated_bytes(), 0
+    for _ in source.read(source.units[0]):
+        num_pieces += 1
+        assert pa.total_allocated_bytes() - before < 4 << 20
+    assert num_pieces > 100
+
+
 def test_files_of_different_widths_join_in_the_type_that_holds_all() -> None:
     price = Column("price", ColumnKind.NUMBER)
     write("1.parquet", {"user": pa.nulls(1), "price": pa.array([1], pa.int8())})

@@ -17,6 +17,7 @@ from peprank.data.files import InputFile
 from peprank.data.reader import Order, RowReader, open_rows
 from peprank.data.rows import Column, ColumnKind
 from peprank.data.unit import Unit
+from peprank.errors import SpecError
 from peprank.spec.pipeline import DataSpec, FileFormat
 
 ROW = Column("row", ColumnKind.ID)
@@ -168,3 +169,9 @@ def test_a_batch_within_one_row_group_is_not_copied() -> None:
 
     batches = list(RowReader(One([100]), 50, num_threads=0).batches())
     assert [batch["row"].buffers()[1].address for batch in batches] == [piece["row"].buffers()[1].address] * 2
+
+
+def test_a_batch_of_no_rows_is_refused() -> None:
+    with pytest.raises(SpecError) as caught:
+        RowReader(Numbers([10]), 0, num_threads=0)
+    assert str(caught.value) == "batch_size = 0: must be at least 1"

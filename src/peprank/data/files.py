@@ -23,6 +23,7 @@ class InputFile:
     name: str  # as errors show it: the way the user wrote it
     path: str  # inside the file system
     file_system: pafs.FileSystem = field(hash=False)  # Arrow gives it no hash
+    is_folder: bool = False
 
     def open(self) -> pa.NativeFile:
         """Open for reads at any position."""
@@ -75,22 +76,20 @@ def _find(place: str, suffixes: tuple[str, ...]) -> list[InputFile]:
 
 
 def _expand(root: InputFile, pattern: list[str], place: str, suffixes: tuple[str, ...]) -> list[InputFile]:
-    if not _exists(root):
-        raise DataError(f"{root.name}: no such file or folder{_near(root)}")
     found = list(_matches(root, pattern))
     if not found:
         raise DataError(f"{place}: no file matches{_holds(root)}")
-    files = [file for entry in found for file in (_below(entry, suffixes) if _is_folder(entry) else (entry,))]
+    files = [file for entry in found for file in (_below(entry, suffixes) if entry.is_folder else (entry,))]
     if not files:
         raise DataError(f"{place}: no {' or '.join(suffixes)} file in this folder{_holds(found[0])}")
     return files
 
 
 def _root(place: str) -> tuple[InputFile, list[str]]:
-    """Split a place into the part before the first wildcard, opened, and the components from there on."""
+    """Split a place into the part before the first wildcard, looked up, and the components from there on."""
     if _is_local(place):
         base, pattern = (place, []) if Path(place).exists() else _split_wildcards(place, WILDCARDS)
-        return InputFile(base, str(Path(base).absolute()), pafs.LocalFileSystem()), pattern
+        return _look_up(base, str(Path(base).absolute()), pafs.LocalFileSystem()), pattern
     path, question, options = place.partition("?")
     base, pattern = _split_wildcards(path, WILDCARDS.replace("?", ""))
     try:
@@ -98,7 +97,15 @@ def _root(place: str) -> tuple[InputFile, list[str]]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{place}: no such kind of place; copy the rows to files first ({reason})") from error
-    return InputFile(base, inner, file_system), pattern
+    return _look_up(base, inner, file_system), pattern
+
+
+def _look_up(name: str, path: str, file_system: pafs.FileSystem) -> InputFile:
+    kind = file_system.get_file_info(path).type
+    entry = InputFile(name, path, file_system, is_folder=kind == pafs.FileType.Directory)
+    if kind == pafs.FileType.NotFound:
+        raise DataError(f"{name}: no such file or folder{_near(entry)}")
+    return entry
 
 
 def _split_wildcards(place: str, wildcards: str) -> tuple[str, list[str]]:
@@ -117,8 +124,6 @@ def _matches(entry: InputFile, pattern: Sequence[str]) -> Iterator[InputFile]:
     if not pattern:
         yield entry
         return
-    if not _is_folder(entry):
-        return
     head, *rest = pattern
     if head == "**":
         yield from _matches(entry, rest)
@@ -131,17 +136,22 @@ def _matches(entry: InputFile, pattern: Sequence[str]) -> Iterator[InputFile]:
 
 def _below(folder: InputFile, suffixes: tuple[str, ...]) -> Iterator[InputFile]:
     for child in _children(folder):
-        if _is_folder(child):
+        if child.is_folder:
             yield from _below(child, suffixes)
         elif _last(child).endswith(suffixes):
             yield child
 
 
-def _children(folder: InputFile) -> list[InputFile]:
-    """Entries of a folder by name, without hidden ones and marks such as `_SUCCESS`."""
-    infos = folder.file_system.get_file_info(pafs.FileSelector(folder.path))
-    names = sorted(info.base_name for info in infos if not info.base_name.startswith((".", "_")))
-    return [InputFile(_join(folder.name, name), _join(folder.path, name), folder.file_system) for name in names]
+def _children(entry: InputFile) -> list[InputFile]:
+    """Entries of a folder by name, without hidden ones and marks such as `_SUCCESS`; a file has none."""
+    if not entry.is_folder:
+        return []
+    infos = entry.file_system.get_file_info(pafs.FileSelector(entry.path))
+    return [
+        InputFile(_join(entry.name, info.base_name), info.path, entry.file_system, info.type == pafs.FileType.Directory)
+        for info in sorted(infos, key=lambda info: info.base_name)
+        if not info.base_name.startswith((".", "_"))
+    ]
 
 
 def _join(folder: str, name: str) -> str:
@@ -152,24 +162,17 @@ def _last(entry: InputFile) -> str:
     return entry.path.rstrip("/").rpartition("/")[2]
 
 
-def _exists(entry: InputFile) -> bool:
-    return bool(entry.file_system.get_file_info(entry.path).type != pafs.FileType.NotFound)
-
-
-def _is_folder(entry: InputFile) -> bool:
-    return bool(entry.file_system.get_file_info(entry.path).type == pafs.FileType.Directory)
-
-
 def _near(missing: InputFile) -> str:
     """Say what stands beside a name that does not exist."""
-    parent, _, name = missing.path.rstrip("/").rpartition("/")
-    folder = InputFile(missing.name.rstrip("/").rpartition("/")[0], parent or "/", missing.file_system)
-    if not _is_folder(folder):
-        return f"; neither is there a folder {folder.name!r}"
-    near = get_close_matches(name, [_last(child) for child in _children(folder)], n=3)
+    path = missing.path.rstrip("/").rpartition("/")[0] or "/"
+    name = missing.name.rstrip("/").rpartition("/")[0]
+    if missing.file_system.get_file_info(path).type != pafs.FileType.Directory:
+        return f"; neither is there a folder {name!r}"
+    folder = InputFile(name, path, missing.file_system, is_folder=True)
+    near = get_close_matches(_last(missing), [_last(child) for child in _children(folder)], n=3)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else _holds(folder)
 
 
 def _holds(folder: InputFile) -> str:
-    names = [_last(child) for child in _children(folder)] if _is_folder(folder) else []
+    names = [_last(child) for child in _children(folder)]
     return f"; found {names[:5]}" + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -56,7 +56,11 @@ class ParquetSource:
             footer = self._footer(file)
             with file.open() as stream:
                 parquet = pq.ParquetFile(
-                    stream, metadata=footer, buffer_size=STREAM_BYTES, page_checksum_verification=True
+                    stream,
+                    metadata=footer,
+                    pre_buffer=False,  # it would hold the whole row group
+                    buffer_size=STREAM_BYTES,
+                    page_checksum_verification=True,
                 )
                 pieces = parquet.iter_batches(
                     _piece_rows(footer.row_group(unit.part), self.schema.names),

@@ -16,6 +16,7 @@ from peprank.data import csv, parquet
 from peprank.data.files import find_files
 from peprank.data.rows import Column
 from peprank.data.unit import Source, Unit
+from peprank.errors import SpecError
 from peprank.spec.pipeline import DataSpec, FileFormat
 
 
@@ -44,6 +45,10 @@ class RowReader:
     source: Source
     batch_rows: int
     num_threads: int  # units that are read at the same time; 0: read by the caller's thread
+
+    def __post_init__(self) -> None:
+        if self.batch_rows < 1:
+            raise SpecError("batch_size", self.batch_rows, "must be at least 1")
 
     @property
     def paths(self) -> tuple[str, ...]:
