@@ -98,7 +98,7 @@ def evaluate(
     rows: Any,
     *,
     by: str | None = None,
-    on_rows: Callable[[int], None] | None = None,
+    on_rows: Callable[[int, int | None], None] | None = None,
 ) -> Results:
     """Measure a model on labelled rows, per task and domain.
 
@@ -106,22 +106,23 @@ def evaluate(
         ranker: from `load`.
         rows: a path or a list of paths (directories and globs too), or a pyarrow, pandas or polars table.
         by: a column whose values split the rows, beside the domains.
-        on_rows: told how many rows are done.
+        on_rows: told after each batch how many rows it had, and how many there are in all if known.
     """
-    batches = _labelled(ranker, rows, by)
-    return judge(ranker.ranker, ranker.encoder, batches, ranker.spec, by=by, bf16=ranker.bf16, on_rows=on_rows)
+    batches, total = _labelled(ranker, rows, by)
+    tell = (lambda done: on_rows(done, total)) if on_rows else None
+    return judge(ranker.ranker, ranker.encoder, batches, ranker.spec, by=by, bf16=ranker.bf16, on_rows=tell)
 
 
-def _labelled(ranker: Scorer, rows: Any, by: str | None) -> Iterator[pa.RecordBatch]:
+def _labelled(ranker: Scorer, rows: Any, by: str | None) -> tuple[Iterator[pa.RecordBatch], int | None]:
+    """Conformed batches of files or of a table, and how many rows they have if that is known."""
     columns = columns_of(ranker.spec, with_targets=True, keep=[by] if by else [])
-    if isinstance(rows, (str, Path)):
-        rows = [rows]
-    if isinstance(rows, (list, tuple)):
-        paths = [str(path) for path in rows]
-        yield from open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS).batches()
-        return
-    for batch in pa.table(rows).combine_chunks().to_batches(_BATCH_ROWS):
-        yield conform(batch, columns, "the given table")
+    if isinstance(rows, (str, Path, list, tuple)):
+        paths = [str(path) for path in (rows if isinstance(rows, (list, tuple)) else [rows])]
+        reader = open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS)
+        return reader.batches(), reader.num_rows
+    table = pa.table(rows)
+    batches = table.combine_chunks().to_batches(_BATCH_ROWS)
+    return (conform(batch, columns, "the given table") for batch in batches), table.num_rows
 
 
 def _from_model_dir(model_dir: Path, checkpoint: str) -> Bundle:

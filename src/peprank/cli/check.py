@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     for warning in lowered.warnings:
         console.print(f"warning: {warning}", markup=False)
     spec = lowered.spec
-    problems = []
+    problems: list[str] = []
     if args.data:
         for inputs in (spec.train_inputs, spec.eval_inputs):
             try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-
-from google.protobuf import text_format
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +31,5 @@ def overrides(args: argparse.Namespace) -> tuple[str, ...]:
         ("eval_input_path", args.eval_input),
         ("model_dir", args.model_dir),
     )
-    return (*args.overrides, *(f'{field}="{_quoted(value)}"' for field, value in named if value is not None))
-
-
-def _quoted(value: str) -> str:
-    return text_format.text_encoding.CEscape(value, as_utf8=True)
+    # A JSON string is a text-format string: quotes and backslashes in a path stay what they are.
+    return (*args.overrides, *(f"{field}={json.dumps(value)}" for field, value in named if value is not None))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 @contextmanager
 def row_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function to call with (rows done, rows in all if known); draws on the error stream of a terminal only."""
+    """Give a function to tell (rows of a batch, rows in all if known); draws on the error stream of a terminal only."""
     console = Console(stderr=True, highlight=False)
     bar = Progress(
         TextColumn("{task.description}"),
@@ -26,7 +26,7 @@ def row_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     with bar:
         task = bar.add_task(what, total=None, rate=0.0)
 
-        def on_rows(done: int, total: int | None = None) -> None:
-            bar.update(task, completed=done, total=total, rate=bar.tasks[0].speed or 0.0)
+        def on_rows(rows: int, total: int | None) -> None:
+            bar.update(task, advance=rows, total=total, rate=bar.tasks[0].speed or 0.0)
 
         yield on_rows

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from peprank.batch import Features
 from peprank.data import columns_of, open_rows
 from peprank.data.ahead import ahead
 from peprank.data.reader import RowReader
@@ -17,6 +18,7 @@ from peprank.errors import DataError
 from peprank.predict.scorer import Scorer
 
 _BATCH_ROWS = 8192
+_GROUP_BATCHES = 16  # batches in one row group of the output
 
 
 def predict_files(
@@ -33,7 +35,7 @@ def predict_files(
         inputs: paths, directories, globs or pyarrow.fs URIs, of the plan's file format.
         out: the Parquet file to write; it is written beside and renamed.
         keep: input columns to copy beside the scores.
-        on_rows: called with (rows done, rows in all if known) after each batch.
+        on_rows: told after each batch how many rows it had, and how many there are in all if known.
 
     Returns:
         Rows written.
@@ -46,43 +48,39 @@ def predict_files(
     beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        rows_done = _write(scorer, reader, beside, keep, on_rows)
+        rows = _write(_scored(scorer, reader, keep, on_rows), beside)
         beside.replace(out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
     finally:
         beside.unlink(missing_ok=True)
-    return rows_done
+    return rows
 
 
-def _write(
-    scorer: Scorer,
-    reader: RowReader,
-    path: Path,
-    keep: Sequence[str],
-    on_rows: Callable[[int, int | None], None] | None,
-) -> int:
-    rows_done = 0
-    writer: pq.ParquetWriter | None = None
-    try:
-        for rows, features in ahead(_encoded(scorer, reader)):
-            scores = scorer.outputs(scorer.logits(features))
-            table = pa.Table.from_batches([rows.select(list(keep))])
-            for name, column in zip(scores.schema.names, scores.columns, strict=True):
-                table = table.append_column(name, column)
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-            rows_done += rows.num_rows
+def _scored(
+    scorer: Scorer, reader: RowReader, keep: Sequence[str], on_rows: Callable[[int, int | None], None] | None
+) -> Iterator[pa.RecordBatch]:
+    """Kept columns and scores, batch by batch; the next batch is read and encoded meanwhile."""
+    encoded = ((rows, scorer.encoder.features(rows)) for rows in reader.batches())
+    with closing(ahead(encoded)) as work:
+        for rows, features in work:
+            kept, scores = rows.select(list(keep)), scorer.outputs(scorer.logits(features))
+            names = [*kept.schema.names, *scores.schema.names]
+            yield pa.RecordBatch.from_arrays([*kept.columns, *scores.columns], names=names)
             if on_rows:
-                on_rows(rows_done, reader.num_rows)
-    finally:
-        if writer:
-            writer.close()
-    if writer is None:
-        raise DataError(f"{', '.join(map(str, reader.paths))}: has no rows to score")
-    return rows_done
+                on_rows(rows.num_rows, reader.num_rows)
 
 
-def _encoded(scorer: Scorer, reader: RowReader) -> Iterator[tuple[pa.RecordBatch, Features]]:
-    for rows in reader.batches():
-        yield rows, scorer.encoder.features(rows)
+def _write(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+    """Write all batches, several to a row group, and return the number of rows."""
+    group = list(islice(batches, _GROUP_BATCHES))
+    if not group:
+        raise DataError("the inputs have no rows to score")
+    rows = 0
+    with pq.ParquetWriter(path, group[0].schema) as writer:
+        while group:
+            table = pa.Table.from_batches(group)
+            writer.write_table(table)
+            rows += table.num_rows
+            group = list(islice(batches, _GROUP_BATCHES))
+    return rows

@@ -80,14 +80,14 @@ class Scorer:
             return features
         if self.encoder.default_domain is None:
             raise DataError(
-                f"feature '{domain.feature}' says the domain, and {int(unknown.sum())} of {features.num_rows} rows have "
-                "none that the model knows; correct the rows, or set model_config.default_domain"
+                f"feature '{domain.feature}' says the domain, and {int(unknown.sum())} of {features.num_rows} rows "
+                "have none that the model knows; correct the rows, or set model_config.default_domain"
             )
         return replace(features, domain=features.domain.masked_fill(unknown, self.encoder.default_domain))
 
     @property
     def _num_logits(self) -> int:
-        return self.spec.model.logit_slices[-1].stop
+        return sum(task.num_class for task in self.spec.model.tasks)
 
     def outputs(self, logits: np.ndarray) -> pa.RecordBatch:
         """Output columns of logits [B, K]; names as `predict` gives them."""
