@@ -11,7 +11,7 @@ import pyarrow as pa
 from peprank import bundle as bundles
 from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
-from peprank.data import columns_of, conform, open_rows
+from peprank.data import columns_of, conform_table, open_rows
 from peprank.errors import ArtifactError
 from peprank.evaluate import Results
 from peprank.evaluate import evaluate as judge
@@ -120,9 +120,9 @@ def _labelled(ranker: Scorer, rows: Any, by: str | None) -> tuple[Iterator[pa.Re
         paths = [str(path) for path in (rows if isinstance(rows, (list, tuple)) else [rows])]
         reader = open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS)
         return reader.batches(), reader.num_rows
-    table = pa.table(rows)
-    batches = table.combine_chunks().to_batches(_BATCH_ROWS)
-    return (conform(batch, columns, "the given table") for batch in batches), table.num_rows
+    table = conform_table(pa.table(rows), columns, "the given table")
+    starts = range(0, table.num_rows, _BATCH_ROWS)
+    return (table.slice(start, _BATCH_ROWS) for start in starts), table.num_rows
 
 
 def _from_model_dir(model_dir: Path, checkpoint: str) -> Bundle:

@@ -124,8 +124,8 @@ class Reporter:
 
 
 def _losses(losses: Mapping[str, float]) -> str:
-    """The sum, then each task's."""
-    each = ", ".join(f"{name.rpartition('_')[2]} {value:.4f}" for name, value in losses.items())
+    """The sum, then each task's; the usual loss goes unnamed."""
+    each = ", ".join(f"{name.removeprefix('binary_cross_entropy_')} {value:.4f}" for name, value in losses.items())
     return f"loss {sum(losses.values()):.4f} ({each})"
 
 

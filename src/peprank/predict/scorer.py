@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from peprank.batch import MISSING, Features
 from peprank.bundle import Bundle
-from peprank.data import columns_of, conform
+from peprank.data import columns_of, conform_table
 from peprank.errors import DataError
 from peprank.models import score
 from peprank.spec.model import TaskSpec
@@ -50,8 +49,9 @@ class Scorer:
         Raises:
             DataError: a column is missing or of a wrong type, or a row's domain is unknown.
         """
-        batches = [self.score_rows(rows) for rows in self._conformed(pa.table(table))]
-        return pa.Table.from_batches(batches or [self.outputs(np.empty((0, self._num_logits), np.float32))])
+        rows = conform_table(pa.table(table), self.columns, "the given table")
+        starts = range(0, max(1, rows.num_rows), _BATCH_ROWS)  # no rows: one empty batch still has the columns
+        return pa.Table.from_batches([self.score_rows(rows.slice(start, _BATCH_ROWS)) for start in starts])
 
     def score_rows(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Score rows that passed `conform`; columns as `predict` gives them."""
@@ -69,10 +69,6 @@ class Scorer:
             logits: Tensor = score(self.ranker, self._with_known_domains(features))
         return logits.float().cpu().numpy()
 
-    def _conformed(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
-        for rows in table.combine_chunks().to_batches(_BATCH_ROWS):
-            yield conform(rows, self.columns, "the given table")
-
     def _with_known_domains(self, features: Features) -> Features:
         domain = self.spec.model.domain
         unknown = features.domain == MISSING
@@ -84,10 +80,6 @@ class Scorer:
                 "have none that the model knows; correct the rows, or set model_config.default_domain"
             )
         return replace(features, domain=features.domain.masked_fill(unknown, self.encoder.default_domain))
-
-    @property
-    def _num_logits(self) -> int:
-        return sum(task.num_class for task in self.spec.model.tasks)
 
     def outputs(self, logits: np.ndarray) -> pa.RecordBatch:
         """Output columns of logits [B, K]; names as `predict` gives them."""
