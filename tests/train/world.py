@@ -156,11 +156,12 @@ class Recorder:
     saved_steps: list[int] = field(default_factory=list)
     judged_steps: list[int] = field(default_factory=list)
     watched_values: list[dict[str, float]] = field(default_factory=list)
+    first_step: int | None = None
     planned: int | None = None
     result: TrainResult | None = None
 
     def started(self, step: int, num_steps: int | None) -> None:
-        self.planned = num_steps
+        self.first_step, self.planned = step, num_steps
 
     def step(self, step: int, losses: Any, rows_per_s: float, lr: float) -> None:
         assert rows_per_s > 0
@@ -169,9 +170,11 @@ class Recorder:
         self.losses.append(dict(losses))
 
     def watched(self, step: int, metrics: Any) -> None:
+        assert step == self.steps[-1]
         self.watched_values.append(dict(metrics))
 
     def evaluated(self, step: int, results: Results) -> None:
+        assert results.rows > 0
         self.judged_steps.append(step)
 
     def saved(self, step: int, path: Path) -> None:

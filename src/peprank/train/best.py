@@ -78,12 +78,12 @@ class Judge:
         patience = self._patience
         if self._stopping is None or patience is None or patience.misses < self._stopping.patience:
             return None
-        since = (
-            "has been undefined"
-            if patience.value is None
-            else f"was best at step {patience.step} ({patience.value:.6g})"
+        if patience.value is None:
+            return f"stopped early: {patience.metric} was undefined in all evaluations, which are {patience.misses}"
+        return (
+            f"stopped early: {patience.metric} was best at step {patience.step} ({patience.value:.6g}), "
+            f"and no better in {patience.misses} evaluations since"
         )
-        return f"stopped early: {patience.metric} {since}, and no better in {patience.misses} evaluations since"
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""

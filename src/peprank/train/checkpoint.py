@@ -163,7 +163,7 @@ class CheckpointStore:
                 save_file(dict(training), directory / _TRAINING)
                 if averages:
                     save_file(dict(averages), directory / _AVERAGES)
-                (directory / _STATE).write_text(json.dumps({"format": FORMAT, **state}, indent=1) + "\n", "utf-8")
+                (directory / _STATE).write_text(json.dumps({**state, "format": FORMAT}, indent=1) + "\n", "utf-8")
         except (OSError, SafetensorError) as error:
             raise TrainingError(
                 f"{path}: cannot be written ({error}); make room or choose another model_dir, then run again: "
