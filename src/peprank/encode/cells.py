@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from peprank.encode.hashing import string_bytes, string_offsets
 from peprank.errors import DataError
 
 
@@ -33,7 +34,7 @@ def cells_of(column: pa.Array, separator: str | None) -> Cells:
     if not pa.types.is_string(column.type):
         return Cells(column)
     column = blank_to_null(column)
-    if separator and pc.any(pc.match_substring(column, separator)).as_py():
+    if separator and separator.encode() in string_bytes(column):
         return _list_cells(pc.split_pattern(column, separator))
     return Cells(column)
 
@@ -52,8 +53,8 @@ def _list_offsets(column: pa.Array) -> NDArray[np.int64]:
 
 def blank_to_null(strings: pa.Array) -> pa.Array:
     """Strings with null in place of the empty ones."""
-    is_blank = pc.equal(pc.binary_length(strings), 0)
-    return pc.if_else(is_blank, None, strings) if pc.any(is_blank).as_py() else strings
+    is_blank = np.diff(string_offsets(strings)) == 0
+    return pc.if_else(pa.array(is_blank), None, strings) if is_blank.any() else strings
 
 
 def is_valid(values: pa.Array) -> NDArray[np.bool_]:
@@ -91,13 +92,14 @@ def parsed_numbers(strings: pa.Array, what: str) -> pa.Array:
     try:
         return strings.cast(pa.float64())
     except pa.ArrowInvalid as error:
-        text = next(text for text in strings.drop_null().unique().to_pylist() if not _is_number(text))
-        raise DataError(f"{what}: {text!r} is not a number") from error
+        bad = next(text for text in strings.drop_null().unique() if not _is_number(text))
+        text = bad.cast(pa.binary()).as_py().decode(errors="replace")  # its bytes need not be valid UTF-8
+        raise DataError(f"{what}: {text!r:.80} is not a number") from error
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: pa.StringScalar) -> bool:
     try:
-        pa.scalar(text).cast(pa.float64())
+        text.cast(pa.float64())
     except pa.ArrowInvalid:
         return False
     return True

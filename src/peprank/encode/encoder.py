@@ -136,7 +136,7 @@ def _as_ids(feature: RawFeature) -> IdFeature:
         rule=Identity(rows=feature.rows),
         max_values=feature.value_dim or None,
         separator=feature.separator,
-        default=tuple(f"{value:g}" for value in feature.default),
+        default=tuple(str(int(value) if value.is_integer() else value) for value in feature.default),
     )
 
 
@@ -147,7 +147,7 @@ def _keys(column: pa.Array, name: str) -> NDArray[np.int64]:
     present = values.drop_null()
     is_text = pa.types.is_string(values.type)
     keys[is_valid(values)] = murmur64(present).view(np.int64) if is_text else present.to_numpy()
-    return keys if cells.offsets is None else IdColumn(keys, cells.offsets).single(f"key column {name!r}")
+    return IdColumn(keys, cells.offsets).single(f"key column {name!r}", missing=NO_KEY)
 
 
 def _tensors(columns: dict[str, IdColumn]) -> dict[str, Ids]:

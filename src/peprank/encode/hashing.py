@@ -48,18 +48,26 @@ def murmur64(strings: pa.Array) -> NDArray[np.uint64]:
     return hashes
 
 
+def string_offsets(strings: pa.Array) -> NDArray[np.int64]:
+    """Where each string starts in Arrow's buffer, and where the last one ends, [N + 1]."""
+    if not len(strings):
+        return np.zeros(1, np.int64)  # Arrow may leave out the buffers
+    return np.frombuffer(strings.buffers()[1], np.int32, len(strings) + 1, 4 * strings.offset).astype(np.int64)
+
+
+def string_bytes(strings: pa.Array) -> bytes:
+    """The bytes of all strings, one after the other."""
+    offsets = string_offsets(strings)
+    data = strings.buffers()[2]
+    return b"" if data is None else data.slice(offsets[0], offsets[-1] - offsets[0]).to_pybytes()
+
+
 def _words(strings: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
     """The 8-byte word that starts at each byte, where each string starts, and its number of bytes."""
-    if len(strings) == 0:
-        return np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64)
-    _, offset_buffer, data_buffer = strings.buffers()
-    offsets = np.frombuffer(offset_buffer, np.int32, len(strings) + 1, 4 * strings.offset).astype(np.int64)
-    first, last = int(offsets[0]), int(offsets[-1])
-    data = np.zeros(last - first + _WORD_BYTES, np.uint8)  # padded, so that the last word may be read whole
-    if last > first:
-        data[:-_WORD_BYTES] = np.frombuffer(data_buffer, np.uint8, last - first, first)
-    words: NDArray[np.uint64] = np.ndarray((last - first + 1,), "<u8", data.data, strides=(1,))
-    return words, offsets[:-1] - first, np.diff(offsets)
+    offsets = string_offsets(strings)
+    data = string_bytes(strings) + bytes(_WORD_BYTES)  # padded, so that the last word may be read whole
+    words: NDArray[np.uint64] = np.ndarray((len(data) - _WORD_BYTES + 1,), "<u8", data, strides=(1,))
+    return words, offsets[:-1] - offsets[0], np.diff(offsets)
 
 
 def _mix(word: NDArray[np.uint64]) -> NDArray[np.uint64]:

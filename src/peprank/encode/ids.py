@@ -163,7 +163,8 @@ class IdEncoder:
     def _parsed_weights(self, texts: pa.Array) -> NDArray[np.float32]:
         what = f"column {self._feature.column!r}: weight of an 'id:weight' value"
         numbers = parsed_numbers(blank_to_null(texts), what).fill_null(1.0)
-        weights: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)
+        with np.errstate(over="ignore"):
+            weights: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)
         if not np.isfinite(weights).all():
             text = texts[int(np.argmin(np.isfinite(weights)))].as_py()
             raise DataError(f"{what}: {text!r} is not finite")

@@ -21,8 +21,9 @@ class IdColumn:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Ids per row, [B]."""
-        return (self.values != MISSING).astype(np.int64) if self.offsets is None else np.diff(self.offsets)
+        """Ids per row, [B]; needs offsets."""
+        assert self.offsets is not None
+        return np.diff(self.offsets)
 
     def keep(self, is_kept: NDArray[np.bool_]) -> IdColumn:
         """Drop the other values; needs offsets."""
@@ -45,8 +46,8 @@ class IdColumn:
             return IdColumn(values, offsets)
         return IdColumn(values, offsets, np.insert(self.weights, places, np.tile(default.weights, num_rows)))
 
-    def single(self, name: str) -> NDArray[np.int64]:
-        """The one id of each row, MISSING where there is none, [B].
+    def single(self, name: str, *, missing: int = MISSING) -> NDArray[np.int64]:
+        """The one id of each row, `missing` where there is none, [B].
 
         Raises:
             DataError: a row has several; `name` says whose.
@@ -56,6 +57,6 @@ class IdColumn:
         counts = self.counts
         if (counts > 1).any():
             raise DataError(f"{name}: {(counts > 1).sum()} rows have more than one value; give each row one")
-        ids = np.full(len(counts), MISSING, np.int64)
+        ids = np.full(len(counts), missing, np.int64)
         ids[counts == 1] = self.values
         return ids

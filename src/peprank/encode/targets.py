@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from peprank.errors import DataError
 from peprank.spec.model import TaskSpace, TaskSpec
+
+Numbers: TypeAlias = NDArray[np.int64 | np.float32 | np.float64]
 
 
 def labels_of(tasks: Sequence[TaskSpec], rows: pa.RecordBatch) -> NDArray[np.float32]:
@@ -20,9 +23,7 @@ def labels_of(tasks: Sequence[TaskSpec], rows: pa.RecordBatch) -> NDArray[np.flo
     """
     labels = np.empty((rows.num_rows, len(tasks)), np.float32)
     for index, task in enumerate(tasks):
-        column = _numbers(rows, task.label)
-        _check_labels(task, column)
-        labels[:, index] = column
+        labels[:, index] = _labels(task, _numbers(rows, task.label))
     return labels
 
 
@@ -47,21 +48,13 @@ def is_in_space(space: TaskSpace, rows: pa.RecordBatch) -> NDArray[np.bool_]:
     return _numbers(rows, space.label) > 0
 
 
-def _numbers(rows: pa.RecordBatch, column: str) -> NDArray[np.float64]:
-    numbers: NDArray[np.float64] = rows.column(column).to_numpy(zero_copy_only=False)
+def _numbers(rows: pa.RecordBatch, column: str) -> Numbers:
+    numbers: Numbers = rows.column(column).to_numpy(zero_copy_only=False)
     return numbers
 
 
-def _sample_weights(rows: pa.RecordBatch, column: str) -> NDArray[np.float64]:
-    weights = _numbers(rows, column)
-    is_bad = ~(np.isfinite(weights) & (weights >= 0))
-    if is_bad.any():
-        found = weights[is_bad][0]
-        raise DataError(f"column {column!r}: {is_bad.sum()} weights are not finite and >= 0, the first is {found}")
-    return weights
-
-
-def _check_labels(task: TaskSpec, labels: NDArray[np.float64]) -> None:
+def _labels(task: TaskSpec, column: Numbers) -> NDArray[np.float32]:
+    labels = _float32(column)
     if task.is_regression:
         is_good, rule = np.isfinite(labels), "finite numbers"
     elif task.num_class == 1:
@@ -70,7 +63,21 @@ def _check_labels(task: TaskSpec, labels: NDArray[np.float64]) -> None:
         is_good = (labels >= 0) & (labels < task.num_class) & (np.floor(labels) == labels)
         rule = f"whole numbers in [0, {task.num_class})"
     if not is_good.all():
-        found, count = labels[~is_good][0], int(np.count_nonzero(~is_good))
-        raise DataError(
-            f"column {task.label!r}: {count} labels of task {task.name!r} are not {rule}, the first is {found}"
-        )
+        subject = f"column {task.label!r}: {np.count_nonzero(~is_good)} labels of task {task.name!r}"
+        raise DataError(f"{subject} are not {rule}, the first is {column[~is_good][0]}")
+    return labels
+
+
+def _sample_weights(rows: pa.RecordBatch, name: str) -> NDArray[np.float32]:
+    column = _numbers(rows, name)
+    weights = _float32(column)
+    is_bad = ~(np.isfinite(weights) & (weights >= 0))
+    if is_bad.any():
+        found = f"{np.count_nonzero(is_bad)} weights are not finite and >= 0, the first is {column[is_bad][0]}"
+        raise DataError(f"column {name!r}: {found}")
+    return weights
+
+
+def _float32(column: Numbers) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return column.astype(np.float32)

@@ -157,6 +157,8 @@ class RawFeature:
     def __post_init__(self) -> None:
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise SpecError(f"{self.name}.boundaries", self.boundaries, "must ascend strictly")
+        if self.value_dim < (0 if self.boundaries else 1):
+            raise SpecError(f"{self.name}.value_dim", self.value_dim, "must be at least 1 without boundaries")
 
     @property
     def rows(self) -> int:
