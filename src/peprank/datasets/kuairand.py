@@ -156,10 +156,12 @@ def _check_order(splits: Mapping[str, DayRange]) -> None:
 
 
 def _check_days(splits: Mapping[str, DayRange], dates: pa.ChunkedArray) -> None:
-    first, last = pc.min_max(dates).as_py().values()
+    days_there = sorted(pc.unique(dates).to_pylist())
     for name, days in splits.items():
-        if days.first < first or days.last > last:
-            raise DataError(f"{name} days {days}: the log holds the days {first}:{last} only")
+        if not any(days.first <= day <= days.last for day in days_there):
+            raise DataError(f"{name} days {days}: the log has no row; it holds the days {days_there}")
+        if days.first < days_there[0] or days.last > days_there[-1]:
+            raise DataError(f"{name} days {days}: the log holds the days {days_there[0]}:{days_there[-1]} only")
 
 
 def _days_before(dates: pa.ChunkedArray, train: DayRange) -> int:
