@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,9 +22,11 @@ def render(results: Results, *, everything: bool = False) -> list[RenderableType
     Args:
         everything: show every segment and every reason; otherwise the largest, and how many more there are.
     """
-    present = {cell.kind for cell in results.cells}
-    tables = [_table(results, kind, everything) for kind in TaskKind if kind in present]
-    return [*tables, *_notes(results, everything)]
+    kinds = [kind for kind in TaskKind if any(cell.kind is kind for cell in results.cells)]
+    lines = {kind: list(_lines(results, kind, everything)) for kind in kinds}
+    tables = [_table(lines[kind], _columns(kind, results.group_feature)) for kind in kinds]
+    shown = [line.cell for kind in kinds for line in lines[kind] if line.cell]
+    return [*tables, *_notes(results, shown, everything)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class _Column:
 
     heading: str
     text: Callable[[Cell], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One row of a table: a heading, or a cell with its name."""
+
+    name: str
+    cell: Cell | None = None
+    style: str = ""
 
 
 def _count(heading: str, count: Callable[[Cell], int | None]) -> _Column:
@@ -75,23 +86,16 @@ def _columns(kind: TaskKind, group_feature: str | None) -> list[_Column]:
     ]
 
 
-def _table(results: Results, kind: TaskKind, everything: bool) -> Table:
-    columns = _columns(kind, results.group_feature)
+def _table(lines: Iterable[_Line], columns: Sequence[_Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", no_wrap=True, max_width=26)
     for column in columns:
         table.add_column(column.heading, justify="right", no_wrap=True)
-    for line in _lines(results, kind, everything):
+    for line in lines:
         numbers = [column.text(line.cell) for column in columns] if line.cell else []
         table.add_row(Text(line.name), *numbers, style=line.style)
+    table.add_row()
     return table
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    name: str
-    cell: Cell | None = None
-    style: str = ""
 
 
 def _lines(results: Results, kind: TaskKind, everything: bool) -> Iterator[_Line]:
@@ -122,12 +126,12 @@ def _space(results: Results, task: str) -> str:
     return f"{results.spaces[task]} > 0"
 
 
-def _notes(results: Results, everything: bool) -> list[RenderableType]:
+def _notes(results: Results, shown: Sequence[Cell], everything: bool) -> list[RenderableType]:
     notes = []
-    if any(cell.kind is TaskKind.BINARY for cell in results.cells):
+    if any(cell.kind is TaskKind.BINARY for cell in shown):
         notes.append(_group_note(results.group_feature))
         notes.append("logloss in nats; NE: logloss / that of the mean label; calib.: mean prediction / mean label.")
-    reasons = [reason for cell in results.cells for reason in _reasons(results, cell)]
+    reasons = [reason for cell in shown for reason in _reasons(results, cell)]
     num_shown = len(reasons) if everything or len(reasons) <= _SHOWN else _SHOWN - 1
     notes += [f"{_UNDEFINED} {reason}" for reason in reasons[:num_shown]]
     if num_shown < len(reasons):

@@ -22,7 +22,8 @@ def softmax(logits: Floats) -> npt.NDArray[np.float64]:
     """exp(logit) / sum exp(logit) over the last axis, in float64: [N, C] -> [N, C]."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     odds = np.exp(shifted)
-    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+    # Summed in sorted order, so that rows with the same logits in another order do not differ by a rounding.
+    return np.asarray(odds / np.sort(odds, axis=-1).sum(axis=-1, keepdims=True))
 
 
 def calibration(prob: Floats, label: Labels) -> float | None:
