@@ -19,7 +19,7 @@ class Linear:
     bias: Array
 
     def __call__(self, x: Array) -> Array:
-        return np.array([sum(w * v for w, v in zip(row, x, strict=True)) for row in self.weight]) + self.bias
+        return np.array([row @ x for row in self.weight]) + self.bias
 
 
 @dataclass

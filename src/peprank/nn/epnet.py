@@ -47,7 +47,9 @@ class EPNet(nn.Module):
             hidden_dim=hidden_dim or main_dim,
             gamma=gamma,
         )
-        fields = None if field_dims is None else torch.arange(len(field_dims)).repeat_interleave(_dims(field_dims))
+        fields = None
+        if field_dims is not None:
+            fields = torch.tensor([field for field, dim in enumerate(field_dims) for _ in range(dim)])
         self.register_buffer("field_of_unit", fields, persistent=False)
 
     def forward(self, domain: Tensor, main: Tensor) -> Tensor:
@@ -56,7 +58,3 @@ class EPNet(nn.Module):
         if self.field_of_unit is not None:
             delta = delta.index_select(1, self.field_of_unit)  # [B, M]
         return delta * main
-
-
-def _dims(field_dims: Sequence[int]) -> Tensor:
-    return torch.tensor(field_dims)

@@ -59,7 +59,7 @@ class MLP(nn.Module):
         """Output of the last layer [B, out_dim]."""
         if self.training and self.normalizes_batch and len(hidden) < 2:
             raise TrainingError(
-                f"mlp.use_bn: batch normalization in training got {len(hidden)} rows, which have no variance; "
+                f"mlp.use_bn: batch normalization in training got {len(hidden)} row(s), which have no variance; "
                 "use use_ln, larger batches or drop_remainder"
             )
         for layer in self.layers:

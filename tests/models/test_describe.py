@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from peprank.models import build, describe
+from peprank.spec.model import ModelSpec
+from tests.contract.models import EVERY_MODEL, PAPER, TZREC
+from tests.models.taobao import TAOBAO
+
+
+def test_the_shipped_example_has_the_peers_parameter_counts() -> None:
+    description = describe(TAOBAO)
+    assert description.embedding_parameters == 50_281_232
+    assert description.dense_parameters == 2_674_694
+    assert description.embedding_bytes == 4 * 50_281_232
+    assert [(part.name, part.parameters, part.multiply_adds) for part in description.parts] == [
+        ("EPNet gate", 135_680, (16 + 256) * 256 + 256 * 256),
+        ("PPNet gates", 1_371_136, 2 * (464 * 512 + 512 * 512 + 464 * 256 + 256 * 256)),
+        ("PPNet layers", 525_824, 2 * (256 * 512 + 512 * 256)),
+        ("task towers", 642_054, 2 * (256 * 256 + 256 * 128 + 128 * 64 + 64)),  # of one of three domains
+    ]
+
+
+def test_groups_tables_and_gates_are_named_with_their_widths() -> None:
+    description = describe(TAOBAO)
+    assert [(group.name, group.dim) for group in description.groups] == [("all", 256), ("domain", 16), ("uia", 208)]
+    brand = next(table for table in description.tables if table.name == "brand_emb")
+    assert (brand.rows, brand.dim, brand.num_bytes, brand.features) == (461498, 16, 461498 * 64, ("brand",))
+    epnet, *_, last = description.gates
+    assert (epnet.in_dim, epnet.hidden_dim, epnet.out_dim, epnet.scales) == (272, 256, 256, "all")
+    assert (epnet.reads, epnet.observes) == ((("domain", 16),), (("all", 256),))
+    assert (last.name, last.scales) == ("PPNet cvr layer 2", "output of layer 2 of cvr")
+    assert (last.reads, last.observes, last.in_dim) == ((("uia", 208),), (("O_ep", 256),), 464)
+
+
+def test_equations_of_each_wiring_are_its_own() -> None:
+    assert describe(PAPER).equations == (
+        "E = all",
+        "O_ep = GateNU(domain ⊕ sg(E)) ⊗ E, one number per unit",
+        "δ^(l) = GateNU_l(uia ⊕ sg(O_ep)) for all tasks, l = 1 .. L + 1",
+        "H_t^(1) = δ_t^(1) ⊗ O_ep",
+        "H_t^(l+1) = δ_t^(l+1) ⊗ ReLU(H_t^(l) W_t^(l) + b_t^(l))",
+        "logit_t = Tower_t(H_t^(L+1))",
+    )
+    assert describe(TZREC).equations[2:5] == (
+        "δ_t^(l) = GateNU_t,l(uia ⊕ sg(O_ep))",
+        "H_t^(1) = O_ep",
+        "H_t^(l+1) = ReLU(H_t^(l) W_t^(l) + b_t^(l)) ⊗ δ_t^(l)",
+    )
+
+
+@pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)
+def test_counts_are_those_of_the_network(spec: ModelSpec) -> None:
+    ranker, description = build(spec, seed=0), describe(spec)
+    assert description.dense_parameters == sum(value.numel() for _, value in ranker.dense_parameters())
+    tables = {name: value for name, value in ranker.weights().items() if name.endswith("_emb.weight")}
+    assert description.embedding_parameters == sum(value.numel() for value in tables.values())
+    assert description.embedding_bytes == sum(value.nbytes for value in tables.values())
