@@ -41,6 +41,20 @@ def _pipeline() -> list[Mistake]:
         Mistake("odps path", path, 'train_input_path: "odps://p/t"', "odps://", "or give --train-input data/*.parquet"),
         Mistake("kafka path", path, 'train_input_path: "kafka://b/t"', "kafka://", "reads from kafka, which is out of"),
         Mistake("empty path", path, 'train_input_path: " , "', "train_input_path", "names no file"),
+        Mistake(
+            "best of nothing",
+            'eval_input_path: "data/eval.parquet"',
+            'export_config { exporter_type: "best" }',
+            "exporter_type",
+            "needs evaluations, but eval_input_path names no rows; name some, or write exporter_type",
+        ),
+        Mistake(
+            "stop by nothing",
+            'eval_input_path: "data/eval.parquet"',
+            'train_config { early_stopping { metric: "auc" } }',
+            "early_stopping",
+            "needs evaluations, but eval_input_path names no rows; name some, or remove this",
+        ),
         Mistake("no model_dir", 'model_dir: "runs/1"\n', "", "", 'is missing; write model_dir: "..."'),
     ]
 
@@ -332,7 +346,7 @@ def _groups() -> list[Mistake]:
             f'{USER}\n  }}\n}}\nfeature_configs {{\n  id_feature {{\n    feature_name: "item"\n{ITEM}',
             f'{suffix[0]}\n  }}\n}}\nfeature_configs {{\n  id_feature {{\n    feature_name: "item"\n{suffix[1]}',
             "id_feature {",
-            "the table 'shared' is shared with 'user_id', where rows is 100, not 50",
+            "the table 'shared' is shared with 'user_id': rows is 100 there and 50 here",
         ),
     ]
 
@@ -446,7 +460,11 @@ def _towers() -> list[Mistake]:
         Mistake("one bin", AUC, "metrics { auc { thresholds: 1 } }", "thresholds", "remove it for the exact AUC"),
         Mistake("multiclass", AUC, "metrics { multiclass_auc {} }", "multiclass", "needs num_class of 2 or more"),
         Mistake(
-            "number metric", AUC, "metrics { mean_squared_error {} }", "squared", "judges the number that l2_loss pred"
+            "number metric",
+            f"{LOSS}\n      {AUC}",
+            f"num_class: 3 {SOFTMAX}\n      metrics {{ mean_squared_error {{}} }}",
+            "squared",
+            "judges one number per row, but num_class = 3; write accuracy {} instead",
         ),
         Mistake("auc of a number", LOSS, "losses { l2_loss {} }", "metrics { auc", "judges probabilities, but l2_loss"),
         Mistake("auc of classes", LOSS, f"num_class: 3 {SOFTMAX}", "{ auc", "multiclass_auc {}"),

@@ -51,7 +51,6 @@ def test_all_mistakes_of_a_file_are_listed_in_file_order() -> None:
         "lr",
         "feature_names[3]",
         "ppnet_hidden_units",
-        "ppnet_dropout_ratio",
     ]
 
 

@@ -12,7 +12,7 @@ from peprank.config.lower_model import model
 from peprank.config.lower_towers import Names
 from peprank.config.place import Place
 from peprank.config.read import ConfigFile, read
-from peprank.config.scores import score_names
+from peprank.config.scores import directions
 from peprank.config.support import review
 from peprank.errors import ConfigError, Problem
 from peprank.spec.feature import FeatureSpec
@@ -85,7 +85,7 @@ def _pipeline(
     if at["train_input_path"].is_set and not train_inputs:
         at["train_input_path"].error("names no file; name Parquet or CSV files")
     if not eval_inputs:
-        at["eval_input_path"].warn("is empty: the model is not evaluated while it trains")
+        _note_no_evaluation(at)
     towers = msg.model_config.pepnet.task_towers
     data = lower_data.data(msg.data_config, at["data_config"], (*train_inputs, *eval_inputs), towers)
     inputs = lower_data.feature_inputs(msg.data_config, at["data_config"], open_text)
@@ -100,7 +100,7 @@ def _pipeline(
     network = model(msg.model_config, at["model_config"], names) if at["model_config"].is_set else None
     has_ema = msg.train_config.dense_optimizer.HasField("ema")
     judging = lower_train.evaluation(msg.eval_config, at["eval_config"], towers, names, has_ema=has_ema)
-    scores = score_names(network.tasks if network else (), has_gauc=judging.gauc_feature is not None)
+    scores = directions(network.tasks if network else (), has_groups=judging.gauc_feature is not None)
     training = lower_train.training(msg.train_config, at["train_config"], scores, open_text, inputs.assets)
     export = lower_train.export(msg.export_config, at["export_config"], scores, has_ema=has_ema)
     if network is None or training is None:
@@ -117,6 +117,16 @@ def _pipeline(
         export=export,
     )
     return spec, inputs.assets
+
+
+def _note_no_evaluation(at: Place) -> None:
+    at["eval_input_path"].warn("is empty: the model is not evaluated while it trains")
+    lack = "needs evaluations, but eval_input_path names no rows; name some, or"
+    exporter, stopping = at["export_config"]["exporter_type"], at["train_config"]["early_stopping"]
+    if exporter.node == "best":
+        exporter.error(f'{lack} write exporter_type: "latest"')
+    if stopping.is_set:
+        stopping.error(f"{lack} remove this")
 
 
 def _note_missing_sections(at: Place) -> None:

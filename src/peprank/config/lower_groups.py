@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from peprank.config.lower_features import EmbeddedFeature
@@ -12,7 +12,13 @@ from peprank.config.protos import pipeline_pb2 as pb
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import RawFeature
 
-FIELD_OF: Final = {"dim": "embedding_dim", "init": "init_fn", "is_half": "data_type"}  # the others are called alike
+FIELD_OF: Final = {
+    "dim": "embedding_dim",
+    "pooling": "pooling",
+    "init": "init_fn",
+    "trainable": "trainable",
+    "is_half": "data_type",
+}  # of a table in the plan -> in the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +122,11 @@ class _Tables:
         if table.name in self._dense:
             _clash(table.name, feature, self._dense[table.name])
         first, owner = self._tables.setdefault(table.name, (table, feature))
-        for name in (item.name for item in fields(TableSpec)):
-            mine, theirs = getattr(table, name), getattr(first, name)
-            if mine != theirs:
-                field = FIELD_OF.get(name, name)
-                place = feature.at if field == "rows" else feature.at[field]
-                place.error(
-                    f"the table '{table.name}' is shared with '{owner.spec.name}', where {field} is {_plain(theirs)}, "
-                    f"not {_plain(mine)}; make them equal, or give this feature another embedding_name"
-                )
+        if first.rows != table.rows:
+            _differ(table.name, "rows", feature, owner, table.rows, first.rows)
+        for name, field in FIELD_OF.items():
+            if getattr(table, name) != getattr(first, name):
+                _differ(table.name, field, feature, owner, feature.at[field].node, owner.at[field].node)
 
     def reserve(self, name: str, feature: EmbeddedFeature) -> None:
         """Note a dense embedding whose name another feature uses."""
@@ -142,8 +144,18 @@ def _clash(name: str, feature: EmbeddedFeature, owner: EmbeddedFeature) -> None:
     )
 
 
-def _plain(value: object) -> object:
-    return getattr(value, "value", value)
+def _differ(
+    table: str, field: str, feature: EmbeddedFeature, owner: EmbeddedFeature, mine: object, theirs: object
+) -> None:
+    place = feature.at[field] if feature.at.has(field) else feature.at
+    place.error(
+        f"the table '{table}' is shared with '{owner.spec.name}': {field} is {_shown(theirs)} there and {_shown(mine)} "
+        "here; make them equal, or give this feature another embedding_name"
+    )
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value) or "not set"
 
 
 def _warn_of_no_table(at: Place) -> None:

@@ -27,8 +27,7 @@ from peprank.spec.model import (
     TaskSpec,
 )
 
-BINARY: Final = "binary_cross_entropy or binary_focal_loss"
-REGRESSION_METRICS: Final = (
+NUMBER_METRICS: Final = (
     MetricKind.MEAN_ABSOLUTE_ERROR,
     MetricKind.MEAN_SQUARED_ERROR,
     MetricKind.XAUC,
@@ -237,9 +236,13 @@ def _add(
 
 def _obstacle(kind: MetricKind, num_class: int, losses: Sequence[LossSpec]) -> str:
     """Why a tower with these losses cannot have the metric; empty when it can."""
+    if kind in NUMBER_METRICS:
+        return (
+            ""
+            if num_class <= 2
+            else f"judges one number per row, but num_class = {num_class}; write accuracy {{}} instead"
+        )
     is_regression = any(isinstance(loss, L2) for loss in losses)
-    if kind in REGRESSION_METRICS:
-        return "" if is_regression else f"judges the number that l2_loss predicts; write auc {{}} beside {BINARY}"
     if is_regression:
         return "judges probabilities, but l2_loss predicts a number; write mean_squared_error {} instead"
     if kind is MetricKind.MULTICLASS_AUC:

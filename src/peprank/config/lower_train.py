@@ -9,7 +9,7 @@ from peprank.config.lower_optimizers import dense_optimizer, sparse_optimizer
 from peprank.config.lower_towers import Names
 from peprank.config.place import Place, listing, meant
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.config.scores import check_metric
+from peprank.config.scores import Directions, check_metric
 from peprank.config.strings import choice
 from peprank.config.vocabulary import read_asset
 from peprank.spec.feature import IdFeature
@@ -28,7 +28,7 @@ USER_ID: Final = "user_id"  # the feature whose values form GAUC's groups when t
 
 
 def training(
-    msg: pb.TrainConfig, at: Place, scores: dict[str, bool], open_text: Callable[[str], str], assets: dict[str, str]
+    msg: pb.TrainConfig, at: Place, scores: Directions, open_text: Callable[[str], str], assets: dict[str, str]
 ) -> TrainSpec | None:
     """One training run. `scores` are the names that evaluation gives its results, and whether larger is better."""
     sparse = sparse_optimizer(msg.sparse_optimizer, at["sparse_optimizer"])
@@ -113,7 +113,7 @@ def _fine_tune_names(
     return tuple((new, old) for new, old in lines)
 
 
-def _early_stopping(msg: pb.EarlyStopping, at: Place, scores: dict[str, bool]) -> EarlyStopping | None:
+def _early_stopping(msg: pb.EarlyStopping, at: Place, scores: Directions) -> EarlyStopping | None:
     if not at.is_set:
         return None
     if not msg.HasField("metric"):
@@ -157,7 +157,7 @@ def _gauc_feature(msg: pb.EvalConfig, towers: Sequence[pb.TaskTower], names: Nam
     return None
 
 
-def export(msg: pb.ExportConfig, at: Place, scores: dict[str, bool], *, has_ema: bool) -> ExportSpec:
+def export(msg: pb.ExportConfig, at: Place, scores: Directions, *, has_ema: bool) -> ExportSpec:
     """Which checkpoint becomes the bundle."""
     kinds = ("latest", "best")
     if msg.exporter_type not in kinds:

@@ -1,70 +1,59 @@
-"""Names that an evaluation gives its results, so that a config may pick a checkpoint by one of them."""
+"""Names that an evaluation gives its numbers, so that a config may pick a checkpoint by one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from peprank.config.place import Place, listing, meant
-from peprank.spec.model import (
-    JRC,
-    L2,
-    BinaryCrossEntropy,
-    BinaryFocal,
-    LossSpec,
-    MetricKind,
-    SoftmaxCrossEntropy,
-    TaskSpec,
-)
+from peprank.spec.model import MetricKind, TaskSpec
+
+Directions = Mapping[str, bool]  # name of a number -> whether larger is better
+
+BINARY: Final[Directions] = {"auc": True, "logloss": False, "normalized_entropy": False}
+GROUPED: Final[Directions] = {"gauc": True, "gauc_unweighted": True}
+CLASSES: Final[Directions] = {"multiclass_auc": True, "accuracy": True, "cross_entropy": False}
+NUMBERS: Final[Directions] = {"mean_absolute_error": False, "mean_squared_error": False, "xauc": True}
 
 SMALLER_IS_BETTER: Final = frozenset(
     {MetricKind.MEAN_ABSOLUTE_ERROR, MetricKind.MEAN_SQUARED_ERROR, MetricKind.NORMALIZED_ENTROPY}
 )
 
 
-def score_names(tasks: Sequence[TaskSpec], *, has_gauc: bool) -> dict[str, bool]:
-    """`auc_ctr`, and `auc` for the mean over the tasks that have it -> whether larger is better."""
-    scores: dict[str, bool] = {}
+def directions(tasks: Sequence[TaskSpec], *, has_groups: bool) -> Directions:
+    """`auc_ctr`, `auc_cvr_in_space`, and `auc` for the mean over the tasks that have it.
+
+    Metrics and losses that the file asks for go by the peer's names, such as `grouped_auc_ctr`.
+    """
+    known: dict[str, bool] = {}
     for task in tasks:
-        for name, larger in _of_task(task, has_gauc=has_gauc).items():
-            scores[f"{name}_{task.name}"] = larger
-            scores[name] = larger
-    return scores
+        for name, larger in _measures(task, has_groups=has_groups).items():
+            known[name] = known[f"{name}_{task.name}"] = larger
+            if task.space is not None:
+                known[f"{name}_{task.name}_in_space"] = larger
+        known |= {f"{metric.kind.value}_{task.name}": metric.kind not in SMALLER_IS_BETTER for metric in task.metrics}
+        known |= {f"{loss.name}_{task.name}": False for loss in task.losses}
+    return known
 
 
-def _of_task(task: TaskSpec, *, has_gauc: bool) -> dict[str, bool]:
-    names = {metric.kind.value: metric.kind not in SMALLER_IS_BETTER for metric in task.metrics}
-    names |= {loss_name(loss): False for loss in task.losses}
-    if task.num_class <= 2 and not task.is_regression:
-        names |= {"auc": True, "logloss": False, "normalized_entropy": False}
-        if has_gauc:
-            names["gauc"] = True
-    return names
+def _measures(task: TaskSpec, *, has_groups: bool) -> Directions:
+    """What every task of its kind is judged by, apart from calibration, which has no better end."""
+    if task.is_regression:
+        return NUMBERS
+    if task.num_class > 2:
+        return CLASSES
+    return {**BINARY, **GROUPED} if has_groups else BINARY
 
 
-def loss_name(loss: LossSpec) -> str:
-    """The loss as the format calls it."""
-    match loss:
-        case BinaryCrossEntropy():
-            return "binary_cross_entropy"
-        case BinaryFocal():
-            return "binary_focal_loss"
-        case SoftmaxCrossEntropy():
-            return "softmax_cross_entropy"
-        case JRC():
-            return "jrc_loss"
-        case L2():
-            return "l2_loss"
-
-
-def check_metric(name: Place, larger: Place, scores: dict[str, bool]) -> None:
-    """Note a metric that no evaluation has, or a direction that makes the worst the best."""
+def check_metric(name: Place, larger: Place, known: Directions) -> None:
+    """Note a name that no evaluation gives, or a direction that makes the worst the best."""
     metric = str(name.node)
-    if metric not in scores:
-        if scores:
-            known = listing(scores, at_most=24)
-            name.error(f"is not a metric of this model{meant(metric, scores)}; write one of {known}")
-    elif scores[metric] != larger.node:
-        better, text = ("larger", "true") if scores[metric] else ("smaller", "false")
-        last = larger.path.rpartition(".")[2]
-        (larger if larger.is_set else name).error(f"'{metric}' is better when {better}; write {last}: {text}")
+    if metric not in known:
+        if known:  # a model with mistakes in it has no names yet
+            name.error(
+                f"is not a metric of this model{meant(metric, known)}; write one of {listing(known, at_most=24)}"
+            )
+    elif known[metric] != larger.node:
+        better, text = ("larger", "true") if known[metric] else ("smaller", "false")
+        field = larger.path.rpartition(".")[2]
+        (larger if larger.is_set else name).error(f"'{metric}' is better when {better}; write {field}: {text}")
