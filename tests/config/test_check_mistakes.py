@@ -109,3 +109,28 @@ def test_a_file_that_names_no_features_has_one_problem_and_not_one_per_name() ->
     text = (BASE[:start] + BASE[end:]).replace('domain_input_name: "tab"\n    task_domain_num: 3', "")
     text = text.replace('metrics { grouped_auc { grouping_key: "user_id" } }', "")
     assert [problem.path for problem in problems(text)] == ["feature_configs"]
+
+
+def test_whatever_line_is_missing_there_is_a_plan_or_a_problem() -> None:
+    lines = BASE.splitlines()
+    plans = 0
+    for index, line in enumerate(lines):
+        if line.count("{") != line.count("}"):
+            continue
+        try:
+            lower(parse("\n".join(lines[:index] + lines[index + 1 :]), "c"))
+            plans += 1
+        except ConfigError as error:
+            assert error.problems, line  # noqa: PT017 - either outcome is right, silence is not
+    assert 10 < plans < len(lines)
+
+
+@pytest.mark.parametrize("section", ["train_config", "eval_config", "export_config", "data_config", "model_config"])
+def test_whatever_section_is_empty_there_is_a_plan_or_a_problem(section: str) -> None:
+    start = BASE.index(f"{section} {{")
+    end = BASE.index("\n}", start)
+    text = f"{BASE[:start]}{section} {{{BASE[end:]}"
+    if section in ("eval_config", "export_config"):
+        assert lower(parse(text, "c")).warnings == ()
+    else:
+        assert problems(text)

@@ -211,6 +211,19 @@ def test_fg_mode_wins_over_fg_encoded() -> None:
     ]
 
 
+def test_fields_of_the_other_modes_get_a_warning() -> None:
+    new = 'fg_mode: FG_BUCKETIZE fg_encoded_multival_sep: ";" fg_threads: 4'
+    lowered = plan("fg_mode: FG_NORMAL", new)
+    assert [(problem.path, problem.message) for problem in lowered.warnings][:2] == [
+        (
+            "data_config.fg_encoded_multival_sep",
+            "has no effect under FG_BUCKETIZE: values stand between each feature's separator",
+        ),
+        ("data_config.fg_threads", "has no effect: num_workers says how many threads read"),
+    ]
+    assert lowered.spec.feature("item").separator == "\x1d"
+
+
 def test_a_default_of_the_other_mode_gets_a_warning() -> None:
     (problem,) = plan(ITEM, f'{ITEM} fg_encoded_default_value: "1"').warnings
     assert problem.message == "has no effect under FG_NORMAL; write default_value for empty cells"

@@ -143,6 +143,12 @@ def _check_type(kind: str, at: Place) -> None:
 def feature_inputs(msg: pb.DataConfig, at: Place, open_text: Callable[[str], str]) -> FeatureInputs:
     """What `fg_mode`, or its old name `fg_encoded`, says about columns."""
     mode = _fg_mode(msg, at)
+    if msg.HasField("fg_encoded_multival_sep") and mode != pb.FG_NONE:
+        at["fg_encoded_multival_sep"].warn(
+            f"has no effect under {pb.FgMode.Name(mode)}: values stand between each feature's separator"
+        )
+    if msg.HasField("fg_threads") and not msg.HasField("fg_encoded"):
+        at["fg_threads"].warn("has no effect: num_workers says how many threads read")
     return FeatureInputs(
         is_encoded=mode == pb.FG_NONE,
         has_own_columns=mode in (pb.FG_NONE, pb.FG_BUCKETIZE),
