@@ -15,7 +15,7 @@ from google.protobuf import json_format, text_encoding, text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from peprank.config.tree import Block, Dialect, Entry, Listing, Scalar, Source, Spot, Token, Value
+from peprank.config.tree import Block, Dialect, Entry, Listing, Scalar, Source, Spot, Token, Value, printable
 from peprank.errors import Problem
 
 UNREAD: Final = "peprank.protos.Foreign"  # a message whose fields we do not know, so nothing in it is a mistake
@@ -170,7 +170,7 @@ class Filler:
     def _note_what_is_lost(self, message: Message, declared: FieldDescriptor, entry: Entry, path: str) -> None:
         if self.source.dialect is Dialect.SET or declared.is_repeated:
             return
-        if declared.message_type is None and message.HasField(declared.name):
+        if declared.message_type is None and declared.has_presence and message.HasField(declared.name):
             line = self.notes.spots[path].line
             self.note(f"is set twice, first in line {line}; the last one counts", path, entry, is_warning=True)
             self.notes.spots[path] = self.source.spot(entry.start)
@@ -188,11 +188,10 @@ class Filler:
             return "".join(parts)
         with warnings.catch_warnings():  # Python frowns at "\." while the format keeps it as it is
             warnings.simplefilter("ignore", DeprecationWarning)
-            whole = b"".join(text_encoding.CUnescape(part) for part in parts)
-        try:
-            return whole.decode()
-        except UnicodeDecodeError:
-            raise ValueError("must be UTF-8 text once its escapes are resolved") from None
+            try:
+                return b"".join(text_encoding.CUnescape(part) for part in parts).decode()
+            except ValueError:
+                raise ValueError("holds an escape that means nothing; write \\\\ for a backslash") from None
 
 
 def join(path: str, name: str) -> str:
@@ -237,7 +236,8 @@ def _quoted(entry: Entry) -> Scalar:
 
 
 def _shown(node: Scalar) -> str:
-    return node.text if len(node.text) <= LONGEST_VALUE else f"{node.text[:LONGEST_VALUE]}..."
+    text = printable(node.text)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _kind(declared: FieldDescriptor) -> str:
@@ -263,7 +263,7 @@ def _typed(declared: FieldDescriptor, text: str) -> Any:
     try:
         match declared.cpp_type:
             case FieldDescriptor.CPPTYPE_STRING:
-                return text
+                return text.encode().decode()
             case FieldDescriptor.CPPTYPE_BOOL:
                 return text_format.ParseBool(text)
             case FieldDescriptor.CPPTYPE_ENUM:
@@ -274,6 +274,8 @@ def _typed(declared: FieldDescriptor, text: str) -> Any:
                 is_long = kind in (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
                 is_signed = kind in (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
                 return text_format.ParseInteger(text, is_signed=is_signed, is_long=is_long)
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character; write whole ones, in UTF-8") from None
     except ValueError:
         guess = None
         if declared.enum_type is not None:

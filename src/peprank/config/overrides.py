@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from peprank.config.fill import Filler, Notes, is_map, join, resembling
-from peprank.config.tree import Block, Dialect, Entry, Scalar, Source, Spot, Token, Value, parse_value
+from peprank.config.tree import Block, Dialect, Entry, Scalar, Source, Spot, Token, Value, parse_value, printable
 from peprank.errors import Problem
 
 NAME: Final = "--set"  # stands for the file in messages
@@ -51,8 +51,8 @@ def override(message: Message, change: str, notes: Notes) -> None:
             raise _Refused("must be path.to.field=value")
         _carry_out(message, path, value, notes)
     except _Refused as refused:
-        shown = value if equals else None
-        notes.problems.append(Problem(message=str(refused), path=path, value=shown, file=NAME))
+        shown = printable(value) if equals else None
+        notes.problems.append(Problem(message=printable(str(refused)), path=printable(path), value=shown, file=NAME))
 
 
 def _split(change: str) -> tuple[str, str, str]:
@@ -97,7 +97,7 @@ def _steps(owner: Descriptor, path: str) -> Iterator[_Step]:
         if not match:
             raise _Refused("is not a path; write it as in train_config.num_epochs=2 or feature_configs[0].id_feature")
         if declared is not None:
-            if declared.message_type is None or is_map(declared):
+            if declared.message_type is None:
                 raise _Refused(f"{declared.name} has no fields")
             owner = declared.message_type
         name, selector = match.groups()
@@ -113,6 +113,8 @@ def _steps(owner: Descriptor, path: str) -> Iterator[_Step]:
             return
         if path[end] != ".":
             raise _Refused(f"'{path[end:]}' cannot follow {name}")
+        if is_map(declared):
+            raise _Refused(f"{name} is a map; set it whole: {name}={{ key: ... value: ... }}")
         if declared.is_repeated and selector is None:
             raise _Refused(f"{name} is a list; say which element: {name}[0], {name}[:] or {name}[field=value]")
         end += 1

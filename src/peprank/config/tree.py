@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 DEEPEST: Final = 64  # blocks within blocks; the schema needs 8, and the parser recurses
 MOST_FAULTS: Final = 20  # then the rest is hardly a config
@@ -134,7 +134,7 @@ class _Unexpected(Exception):  # noqa: N818 - control flow inside this file
         self.fault = Fault(token.start, message)
 
 
-class _TooMany(Exception):  # noqa: N818
+class _Stop(Exception):  # noqa: N818 - the rest of the text is not worth reading
     pass
 
 
@@ -147,8 +147,7 @@ def parse_block(source: Source) -> tuple[Block, list[Fault]]:
         if source.dialect is Dialect.JSON:
             return parser.block(parser.next().start, "}", 0), parser.faults
         return parser.block(0, "", 0), parser.faults
-    except _TooMany:
-        parser.faults.append(Fault(parser.peek.start, "too many mistakes; the rest is not read. Is this a config?"))
+    except _Stop:
         return Block((), 0, 0), parser.faults
 
 
@@ -162,8 +161,13 @@ def parse_value(source: Source) -> tuple[Value | None, list[Fault]]:
         return value, parser.faults
     except _Unexpected as unexpected:
         return None, [*parser.faults, unexpected.fault]
-    except _TooMany:
+    except _Stop:
         return None, parser.faults
+
+
+def printable(text: str) -> str:
+    """`text` with escapes in place of half characters, which JSON and command lines may hold and no terminal shows."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _json_fault(text: str) -> Fault | None:
@@ -172,7 +176,7 @@ def _json_fault(text: str) -> Fault | None:
     except json.JSONDecodeError as error:
         return Fault(error.pos, f"is not JSON: {error.msg}")
     except RecursionError:
-        return Fault(0, f"nests more than {DEEPEST} blocks")
+        return Fault(0, f"nests more than {DEEPEST} blocks; the rest is not read")
     return None if isinstance(root, dict) else Fault(0, "must be a JSON object: { ... }")
 
 
@@ -213,7 +217,11 @@ class _Parser:
     def fault(self, fault: Fault) -> None:
         self.faults.append(fault)
         if len(self.faults) >= MOST_FAULTS:
-            raise _TooMany
+            self.stop("too many mistakes; the rest is not read. Is this a config?")
+
+    def stop(self, message: str) -> NoReturn:
+        self.faults.append(Fault(self.peek.start, message))
+        raise _Stop
 
     def block(self, start: int, closer: str, depth: int) -> Block:
         fields: list[Entry] = []
@@ -244,7 +252,7 @@ class _Parser:
     def name(self) -> str:
         token = self.peek
         if self.is_json:
-            return str(json.loads(self.next().text))
+            return printable(json.loads(self.next().text))
         if token.text in _CLOSER.values():
             self.next()  # else it would be found again for ever
             raise _Unexpected(token, f"{token} closes nothing; remove it, or open a block before")
@@ -255,7 +263,7 @@ class _Parser:
     def value(self, depth: int) -> Value:
         token = self.peek
         if depth >= DEEPEST:
-            raise _Unexpected(token, f"nests more than {DEEPEST} blocks")
+            self.stop(f"nests more than {DEEPEST} blocks; the rest is not read")
         if token.text in ("{", "<"):
             return self.block(self.next().start, _CLOSER[token.text], depth + 1)
         if token.text == "[":
@@ -297,8 +305,8 @@ class _Parser:
         while self.peek.kind != "end" and (depth or line_end < 0 or self.peek.start < line_end):
             if self.peek.text in _CLOSER:
                 depth += 1
-            elif self.peek.text in _CLOSER.values():
-                if not depth:
-                    return
+            elif depth and self.peek.text in _CLOSER.values():
                 depth -= 1
+            elif self.peek.text in ("}", ">"):
+                return
             self.next()
