@@ -1,4 +1,4 @@
-"""What was odd about the batch whose loss or gradients are not finite."""
+"""What is odd about a batch whose loss or gradients are not finite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from peprank.batch import MISSING, Features, Ids
+from peprank.batch import MISSING, Ids
 from peprank.train.batches import Batch
 
 _EXTREME = 1e6  # a number this large is named; normalised inputs stay far below
@@ -24,13 +24,17 @@ class NotFiniteError(ArithmeticError):
         self.rows_before = 0  # rows of the update that come before the batch
 
 
-def report(error: NotFiniteError, step: int, epoch: int, first_row: int) -> dict[str, Any]:
+def report(error: NotFiniteError, tasks: Sequence[str], step: int, epoch: int, first_row: int) -> dict[str, Any]:
     """Return all that is known about the failed batch, ready for JSON.
 
     Args:
+        tasks: task names, in their order.
         step: number of the failed update, counted from 1.
         first_row: rows of the epoch before the update's.
     """
+    features, targets = error.batch.features, error.batch.targets
+    ids = {name: _id_statistics(value) for name, value in features.ids.items()}
+    numbers = {name: _number_statistics(value) for name, value in features.numbers.items()}
     return {
         "step": step,
         "epoch": epoch,
@@ -38,37 +42,34 @@ def report(error: NotFiniteError, step: int, epoch: int, first_row: int) -> dict
         "num_rows": error.batch.num_rows,
         "losses": error.losses,
         "gradients": list(error.gradients),
-        "features": feature_statistics(error.batch.features),
+        "features": ids | numbers,
+        "labels": {task: _number_statistics(targets.labels[:, k]) for k, task in enumerate(tasks)},
+        "weights": {task: _number_statistics(targets.weights[:, k]) for k, task in enumerate(tasks)},
     }
 
 
-def describe(error: NotFiniteError, step: int, epoch: int, first_row: int) -> str:
+def describe(error: NotFiniteError, tasks: Sequence[str], step: int, epoch: int, first_row: int) -> str:
     """Return in one sentence what is not finite, on which rows, and what is odd about them; arguments as `report`."""
     first = first_row + error.rows_before
     losses = ", ".join(f"{name} = {value:.6g}" for name, value in error.losses.items())
     what = f"a gradient is not finite ({', '.join(error.gradients)}; {losses})"
     if not error.gradients:
         what = f"the loss is not finite ({losses})"
-    odd = suspects(error.batch.features) or ["no feature of the batch stands out, so a learning rate may be too high"]
+    odd = _suspects(error.batch, tasks) or ["no feature or label stands out, so a learning rate may be too high"]
     rows = f"rows {first} to {first + error.batch.num_rows - 1} of epoch {epoch}"
     return f"step {step}: {what} on {rows}; {'; '.join(odd)}"
 
 
-def feature_statistics(features: Features) -> dict[str, dict[str, Any]]:
-    """Return the statistics of each feature of a batch, ready for JSON."""
-    ids = {name: _id_statistics(value) for name, value in features.ids.items()}
-    numbers = {name: _number_statistics(value) for name, value in features.numbers.items()}
-    return {**ids, **numbers, "domain": _id_statistics(Ids(features.domain))}
-
-
-def suspects(features: Features) -> list[str]:
-    """Name each number feature with values that are not finite or extreme, worst first."""
+def _suspects(batch: Batch, tasks: Sequence[str]) -> list[str]:
+    """Name each number feature and label with values that are not finite or extreme, worst first."""
+    columns = {f"feature '{name}'": values for name, values in batch.features.numbers.items()}
+    columns |= {f"label of task '{task}'": batch.targets.labels[:, k] for k, task in enumerate(tasks)}
     found = []
-    for name, values in features.numbers.items():
+    for name, values in columns.items():
         bad, top = _num_bad(values), _top(values)
         if bad or top > _EXTREME:
             text = f"{bad} values are not finite" if bad else f"its largest value is {top:.3g}"
-            found.append((bad, top, f"feature '{name}': {text}"))
+            found.append((bad, top, f"{name}: {text}"))
     found.sort(key=lambda item: item[:2], reverse=True)
     return [text for _, _, text in found[:_SHOWN]]
 

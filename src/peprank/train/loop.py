@@ -323,11 +323,12 @@ class _Run:
         progress = self._progress
         if self._saved_step != progress.step:
             self._save(owes_evaluation=False)
-        failed, place = progress.step + 1, (progress.epoch, progress.epoch_rows)
+        tasks, failed = [task.name for task in self._spec.model.tasks], progress.step + 1
+        place = (tasks, failed, progress.epoch, progress.epoch_rows)
         path = self._store.model_dir / f"not-finite-step-{failed}.json"
-        write_whole(path, json.dumps(report(error, failed, *place), indent=1) + "\n")
+        write_whole(path, json.dumps(report(error, *place), indent=1) + "\n")
         return TrainingError(
-            f"{describe(error, failed, *place)}. The weights of step {progress.step} are in "
+            f"{describe(error, *place)}. The weights of step {progress.step} are in "
             f"{self._store.path(progress.step)}, statistics of every feature in {path}"
         )
 
