@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -122,10 +121,10 @@ def test_a_row_of_an_unknown_domain_is_judged_in_the_default_one_as_when_serving
     columns = {"user": [1, 1], "tab": [None, 99], "click": [0, 1]}
     spec = plan(num_towers=10, default_domain="2")
     rows = conform(pa.RecordBatch.from_pydict(columns), columns_of(spec, with_targets=True), "made up")
-    ranker, encoder = build(spec.model, seed=1), Encoder(spec)
+    ranker, encoder = build(spec.model, seed=1), Encoder(spec, serving=True)
     results = evaluate(ranker, encoder, [rows], spec)
-    served = replace(encoder.features(rows), domain=torch.tensor([2, 2]))
-    prob = score(ranker, served).sigmoid()
+    moved = rows.set_column(rows.schema.get_field_index("tab"), "tab", pa.array([2, 2]))
+    prob = score(ranker, Encoder(spec).features(moved)).sigmoid()
     assert results.cells[0].measures["mean_prob"].value == pytest.approx(prob.mean().item(), abs=1e-6)
     assert [cell.segment for cell in results.select(column="tab")] == ["99", "missing"]
 
@@ -137,6 +136,6 @@ def test_a_row_of_an_unknown_domain_is_refused_when_each_domain_has_towers_and_n
     with pytest.raises(DataError) as refused:
         evaluate(build(spec.model, seed=1), Encoder(spec), [rows], spec)
     assert str(refused.value) == (
-        "domain = -1 in 1 of 2 rows: must lie in [0, 10), one per domain tower; give these rows a known domain or "
-        "raise task_domain_num"
+        "column 'tab': 1 of 2 rows are of a domain that has no tower, such as 99; correct them, or, to score them all "
+        "the same, set model_config.default_domain"
     )

@@ -44,7 +44,7 @@ class Bundle:
         ranker = build(spec.model)
         ranker.load_weights(weights)
         ranker.eval()
-        return Bundle(spec, Encoder(spec), ranker, step)
+        return Bundle(spec, Encoder(spec, serving=True), ranker, step)
 
 
 def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: pa.Table, *, step: int) -> Bundle:

@@ -18,7 +18,7 @@ from peprank.encode.ids import IdEncoder
 from peprank.encode.numbers import NumberEncoder
 from peprank.encode.ragged import IdColumn
 from peprank.encode.targets import is_in_space, labels_of, weights_of
-from peprank.errors import SpecError
+from peprank.errors import DataError, SpecError
 from peprank.spec.feature import FeatureSpec, Identity, IdFeature, RawFeature
 from peprank.spec.pipeline import PipelineSpec
 
@@ -35,12 +35,14 @@ class Encoder:
 
     Args:
         spec: the plan. Features that a group or the domain names are encoded; the rest are not looked at.
+        serving: rows of an unknown domain are taken for `default_domain`, if the plan names one. In training they
+            never are.
 
     Raises:
         SpecError: a default that its feature cannot have.
     """
 
-    def __init__(self, spec: PipelineSpec) -> None:
+    def __init__(self, spec: PipelineSpec, *, serving: bool = False) -> None:
         self._tasks = spec.model.tasks
         self._key_columns = {feature.name: feature.column for feature in spec.key_features}
         self._domain = spec.model.domain.feature if spec.model.domain else None
@@ -53,17 +55,23 @@ class Encoder:
             for feature in features
             if isinstance(feature, RawFeature) and not _has_table(feature)
         }
+        self._has_domain_towers = spec.model.domain is not None and spec.model.domain.num_towers > 1
         self.default_domain = self._id_of_default_domain(spec)
+        self._serving = serving
 
     def features(self, rows: pa.RecordBatch) -> Features:
         """Model inputs of B rows.
 
         Raises:
-            DataError: a value that its feature cannot read, or several domains in one row.
+            DataError: a value that its feature cannot read, several domains in one row, or, where each domain has
+                towers of its own, an unknown domain.
         """
         ids, unknown = {}, {}
         for name, encode_ids in self._ids.items():
             ids[name], unknown[name] = encode_ids(self._column(rows, name))
+        domain = self._domains(ids, rows)
+        if self._domain is not None and self._serving and self.default_domain is not None:
+            ids[self._domain] = IdColumn(domain)  # the embedding of the domain follows
         numbers = {}
         for name, encode_numbers in self._numbers.items():
             values, unknown[name] = encode_numbers(self._column(rows, name))
@@ -72,7 +80,7 @@ class Encoder:
             num_rows=rows.num_rows,
             ids=_tensors(ids),
             numbers=numbers,
-            domain=self._domain_ids(ids, rows.num_rows),
+            domain=_tensor(domain),
             unknown={name: count for name, count in unknown.items() if count},
         )
 
@@ -101,10 +109,22 @@ class Encoder:
     def _column(self, rows: pa.RecordBatch, feature: str) -> pa.Array:
         return rows.column(self._columns[feature])
 
-    def _domain_ids(self, ids: dict[str, IdColumn], num_rows: int) -> Tensor:
+    def _domains(self, ids: dict[str, IdColumn], rows: pa.RecordBatch) -> NDArray[np.int64]:
+        """Domain of each row [B]; when serving, the default in place of an unknown one."""
         if self._domain is None:
-            return torch.zeros(num_rows, dtype=torch.int64)
-        return _tensor(ids[self._domain].single(f"domain feature {self._domain!r}"))
+            return np.zeros(rows.num_rows, np.int64)
+        domain = ids[self._domain].single(f"domain feature {self._domain!r}")
+        is_unknown = domain == MISSING
+        if self._serving and self.default_domain is not None:
+            return np.where(is_unknown, self.default_domain, domain)
+        if self._has_domain_towers and is_unknown.any():
+            value = self._column(rows, self._domain)[int(is_unknown.argmax())].as_py()
+            raise DataError(
+                f"column '{self._columns[self._domain]}': {int(is_unknown.sum())} of {rows.num_rows} rows are of a "
+                f"domain that has no tower, such as {value!r}; correct them, or, to score them all the same, set "
+                "model_config.default_domain"
+            )
+        return domain
 
     def _id_of_default_domain(self, spec: PipelineSpec) -> int | None:
         """Id of the domain that stands in for an unknown one when serving."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
 from itertools import islice
 
 import pyarrow as pa
 import torch
 
-from peprank.batch import MISSING, Features
 from peprank.data.ahead import ahead
 from peprank.encode import Encoder
 from peprank.evaluate.evaluation import Evaluation
@@ -34,6 +32,7 @@ def evaluate(
     Rows are read and encoded in a thread while the batch before is scored. `eval_config.num_steps` ends it early.
 
     Args:
+        encoder: one that is made for serving, since the rows are judged as they would be served.
         batches: conformed rows with their targets, and with the column `by` if one is named.
         by: a column that splits the rows, beside the domain.
         bf16: compute the dense part in bfloat16; labels, losses and metrics stay as they are.
@@ -48,16 +47,9 @@ def evaluate(
     with closing(ahead(islice(encoded, spec.evaluation.num_steps))) as work:
         for rows, features, targets, spaces in work:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = score(ranker, _as_served(features, encoder).to(device)).float().cpu().numpy()
+                logits = score(ranker, features.to(device)).float().cpu().numpy()
             keys = {name: key.numpy() for name, key in targets.keys.items()}
             evaluation.add(rows, logits, targets.labels.numpy(), keys, spaces)
             if on_rows is not None:
                 on_rows(rows.num_rows)
     return evaluation.result()
-
-
-def _as_served(features: Features, encoder: Encoder) -> Features:
-    """Rows of an unknown domain take the default one, if the plan names one, as they do when serving."""
-    if encoder.default_domain is None:
-        return features
-    return replace(features, domain=features.domain.masked_fill(features.domain == MISSING, encoder.default_domain))

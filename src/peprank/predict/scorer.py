@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from peprank.batch import MISSING, Features
+from peprank.batch import Features
 from peprank.bundle import Bundle
 from peprank.data import columns_of, conform_table
-from peprank.errors import DataError
 from peprank.models import score
 from peprank.spec.model import TaskSpec
 
@@ -61,25 +59,10 @@ class Scorer:
         """Logits of encoded rows.
 
         Shapes: B rows -> float32 [B, K], columns as `ModelSpec.logit_slices`
-
-        Raises:
-            DataError: a row's domain is unknown and the plan names no default.
         """
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            logits: Tensor = score(self.ranker, self._with_known_domains(features))
+            logits: Tensor = score(self.ranker, features)
         return logits.float().cpu().numpy()
-
-    def _with_known_domains(self, features: Features) -> Features:
-        domain = self.spec.model.domain
-        unknown = features.domain == MISSING
-        if domain is None or not bool(unknown.any()):
-            return features
-        if self.encoder.default_domain is None:
-            raise DataError(
-                f"feature '{domain.feature}' says the domain, and {int(unknown.sum())} of {features.num_rows} rows "
-                "have none that the model knows; correct the rows, or set model_config.default_domain"
-            )
-        return replace(features, domain=features.domain.masked_fill(unknown, self.encoder.default_domain))
 
     def outputs(self, logits: np.ndarray) -> pa.RecordBatch:
         """Output columns of logits [B, K]; names as `predict` gives them."""
