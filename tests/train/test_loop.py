@@ -341,3 +341,10 @@ def test_a_missing_tensorboard_is_one_note(files: Path, tmp_path: Path, monkeypa
     plan = make_plan(files, epochs=1, judged=False, use_tensorboard=True)
     train(plan, model_dir=tmp_path, listener=listener)
     assert listener.notes == ["no TensorBoard events: the package is missing, `pip install peprank[tensorboard]`"]
+
+
+def test_profiling_leaves_a_trace_of_ten_steps(files: Path, tmp_path: Path) -> None:
+    train(make_plan(files, judged=False, is_profiling=True), model_dir=tmp_path)
+    trace = json.loads((tmp_path / "profile.json").read_text())
+    steps = {event["name"] for event in trace["traceEvents"] if event["name"].startswith("ProfilerStep#")}
+    assert steps == {f"ProfilerStep#{k}" for k in range(10, 20)}

@@ -69,7 +69,8 @@ class Learner:
             if bad := not_finite(self._all_gradients()):
                 raise NotFiniteError(batches[-1], losses[-1], bad)
         except NotFiniteError as error:
-            error.rows_before = sum(batch.num_rows for batch in batches[: len(losses)] if batch is not error.batch)
+            failed = min(len(losses), len(batches) - 1)
+            error.rows_before = sum(batch.num_rows for batch in batches[:failed])
             self._take_back(before)
             raise
         if on_gradients is not None:

@@ -27,6 +27,7 @@ from peprank.train.learner import Learner
 from peprank.train.listener import Silent, TrainListener, TrainResult
 from peprank.train.log import MetricsLog
 from peprank.train.plan import differences, plan_record
+from peprank.train.profiling import profiled_steps
 from peprank.train.progress import Pace, Progress
 from peprank.train.resume import checkpoint_to_resume, weights_to_start_with
 from peprank.train.signals import Deferred
@@ -105,6 +106,7 @@ class _Run:
         self._results: Results | None = None
         self._log: MetricsLog
         self._board: board.Board | None = None
+        self._after_step: Callable[[], None]
         self._pace = Pace(perf_counter)
 
     def begin(self, resume: str | Path) -> None:
@@ -127,10 +129,11 @@ class _Run:
         """Train until the plan's last step or epoch, or until early stopping."""
         self._listener.started(self._progress.step, self._num_steps())
         try:
-            is_over = self._milestone() if self._owes_evaluation else False
-            while not is_over and not self._is_done():
-                is_over = self._epoch()
-            self._milestone()
+            with profiled_steps(self._profile_path()) as self._after_step:
+                is_over = self._milestone() if self._owes_evaluation else False
+                while not is_over and not self._is_done():
+                    is_over = self._epoch()
+                self._milestone()
         except NotFiniteError as error:
             raise self._not_finite(error) from error
         finally:
@@ -162,6 +165,9 @@ class _Run:
         self._listener.note(f"starting from the weights of {checkpoint.path}")
         if left:
             self._listener.note(f"{len(left)} weights keep their first values: {'; '.join(left)}")
+
+    def _profile_path(self) -> Path | None:
+        return self._store.model_dir / "profile.json" if self._spec.train.is_profiling else None
 
     def _open_board(self) -> None:
         if not self._spec.train.use_tensorboard:
@@ -207,6 +213,7 @@ class _Run:
                 progress.add_values(batch.features)
         progress.add_step(losses, num_rows)
         self._listener.step(progress.step, losses, self._pace.rows_per_s(num_rows), rates["dense"])
+        self._after_step()
         if _is_due(progress.step, self._spec.train.log_every_steps):
             self._write_log(rates)
 
