@@ -71,17 +71,27 @@ def verify(path: Path) -> None:
             raise ArtifactError(f"{file}: its SHA-256 differs from the manifest's; it is damaged")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside and rename it, so that a reader sees the old one or the new one, never half of it."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write a file to; on leaving, it takes the place of `path`.
+
+    A reader sees the old file or the new one, never half of it. When the body raises, the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        beside.write_text(text, "utf-8")
+        yield beside
         _sync(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8")
 
 
 def _write_manifest(directory: Path) -> None:

@@ -43,12 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PeprankError as error:
         console.print(f"peprank: {error}", markup=False)
         return FAILED
-    except KeyboardInterrupt:
-        console.print("peprank: stopped by ctrl-C", markup=False)
-        return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output has gone, as in `peprank ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a file that we write: no such folder, no right, disk full
+        console.print(
+            f"peprank: {error.filename}: {error.strerror}" if error.filename else f"peprank: {error}", markup=False
+        )
+        return FAILED
+    except KeyboardInterrupt:
+        console.print("peprank: stopped by ctrl-C", markup=False)
+        return 128 + signal.SIGINT
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -7,16 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from peprank.sealed import replacing
+
 # Small enough that shuffling row groups mixes the days of a small file, large enough to compress and read well.
 _ROW_GROUP_ROWS = 32_768
 
 
 def write_rows(rows: pa.Table, path: Path) -> None:
-    """Write `rows` beside `path`, then rename: a crash leaves an older file as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    try:
+    """Write `rows` to `path`; a crash leaves an older file as it was."""
+    with replacing(path) as beside:
         pq.write_table(rows, beside, compression="zstd", row_group_size=_ROW_GROUP_ROWS)
-        beside.replace(path)  # atomic on one file system
-    finally:
-        beside.unlink(missing_ok=True)

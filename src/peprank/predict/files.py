@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -16,6 +15,7 @@ from peprank.data.ahead import ahead
 from peprank.data.reader import RowReader
 from peprank.errors import DataError
 from peprank.predict.scorer import Scorer
+from peprank.sealed import replacing
 
 _BATCH_ROWS = 8192
 _GROUP_BATCHES = 16  # batches in one row group of the output
@@ -45,16 +45,11 @@ def predict_files(
     """
     columns = columns_of(scorer.spec, with_targets=False, keep=keep)
     reader = open_rows(inputs, scorer.spec.data, columns, batch_rows=_BATCH_ROWS)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        rows = _write(_scored(scorer, reader, keep, on_rows), beside)
-        beside.replace(out)
+        with replacing(out) as beside:
+            return _write(_scored(scorer, reader, keep, on_rows), beside)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return rows
 
 
 def _scored(

@@ -1,0 +1,149 @@
+"""A bundle proves itself: whatever is changed in it, or in what scores it, is noticed at loading."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from peprank import bundle as bundles
+from peprank.bundle import Bundle, ConfigSource
+from peprank.errors import ArtifactError, ConfigError
+from peprank.models import build
+from peprank.sealed import MANIFEST, sealing
+from tests import tiny
+
+SOURCE = ConfigSource(text=tiny.CONFIG, assets={})
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "bundle"
+    weights = build(SOURCE.lower().spec.model, seed=3).weights()
+    bundles.save(path, SOURCE, weights, tiny.rows(64), step=12)
+    return path
+
+
+def reseal(path: Path, change: Callable[[Path], object]) -> Path:
+    """Change files of a bundle and write a manifest that agrees, as a wrong tool would."""
+    with sealing(path.with_name("resealed")) as directory:
+        shutil.copytree(path, directory, dirs_exist_ok=True)
+        (directory / MANIFEST).unlink()
+        change(directory)
+    return path.with_name("resealed")
+
+
+def test_a_bundle_loads_as_it_was_saved(bundle: Path) -> None:
+    loaded = bundles.load(bundle)
+    assert loaded.step == 12
+    expected = build(SOURCE.lower().spec.model, seed=3).weights()
+    assert loaded.ranker.weights().keys() == expected.keys()
+    for name, value in loaded.ranker.weights().items():
+        assert torch.equal(value, expected[name]), name
+
+
+def test_a_bundle_holds_the_config_text_untouched(bundle: Path) -> None:
+    assert (bundle / "pipeline.config").read_text() == tiny.CONFIG
+
+
+@pytest.mark.parametrize(
+    "name", ["weights.safetensors", "pipeline.config", "golden_rows.parquet", "golden_logits.parquet"]
+)
+def test_every_damaged_file_is_named(bundle: Path, tmp_path: Path, name: str) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(bytes(content))
+    with pytest.raises(ArtifactError) as refused:
+        bundles.load(copy)
+    assert str(refused.value) == f"{copy / name}: its SHA-256 differs from the manifest's; it is damaged"
+
+
+def _swap_rows(directory: Path) -> None:
+    weights = load_file(directory / "weights.safetensors")
+    name = next(name for name in weights if "user" in name)
+    weights[name] = weights[name].flip(0).contiguous()
+    save_file(weights, directory / "weights.safetensors")
+
+
+def _other_hash(directory: Path) -> None:
+    text = (directory / "pipeline.config").read_text()
+    swapped = text.replace('["home", "search"]', '["search", "home"]')
+    (directory / "pipeline.config").write_text(swapped)
+
+
+@pytest.mark.parametrize("change", [_swap_rows, _other_hash], ids=["rows of a table", "ids of a vocabulary"])
+def test_golden_rows_find_what_hashes_cannot(bundle: Path, change: Callable[[Path], object]) -> None:
+    with pytest.raises(ArtifactError, match="the golden rows no longer score as they did"):
+        bundles.load(reseal(bundle, change))
+
+
+def test_weights_of_another_plan_are_named(bundle: Path) -> None:
+    weights = dict(bundles.load(bundle).ranker.weights())
+    weights.pop(next(iter(weights)))
+    with pytest.raises(ArtifactError, match=r"embeddings\.\w+\.weight"):
+        Bundle.of(SOURCE, weights, 0)
+
+
+def test_a_bundle_of_a_later_format_is_refused(bundle: Path) -> None:
+    def raise_format(directory: Path) -> None:
+        about = json.loads((directory / "bundle.json").read_text())
+        (directory / "bundle.json").write_text(json.dumps(about | {"format": 99}))
+
+    with pytest.raises(ArtifactError, match=r"has format 99, this peprank reads 1; export it again$"):
+        bundles.load(reseal(bundle, raise_format))
+
+
+def test_a_folder_that_is_no_bundle_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError) as refused:
+        bundles.load(tmp_path)
+    assert str(refused.value) == f"{tmp_path}: is no bundle (it has no bundle.json); make one with `peprank export`"
+
+
+def test_a_failing_export_leaves_the_old_bundle_whole(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    weights = bundles.load(bundle).ranker.weights()
+    with pytest.raises(KeyError):
+        bundles.save(copy, SOURCE, weights, tiny.rows(64).drop_columns(["user"]), step=13)
+    assert bundles.load(copy).step == 12
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_overrides_and_vocabulary_files_travel_with_the_model(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("home\nsearch\n")
+    text = tiny.CONFIG.replace('vocab_list: ["home", "search"]', f'vocab_file: "{words}" default_bucketize_value: 0')
+    source = ConfigSource(
+        text=text, overrides=("model_config.pepnet.ppnet_hidden_units=[6]",), assets={str(words): words.read_text()}
+    )
+    weights = build(source.lower().spec.model, seed=1).weights()
+    bundles.save(tmp_path / "bundle", source, weights, tiny.rows(8), step=1)
+    words.unlink()
+    loaded = bundles.load(tmp_path / "bundle")
+    assert loaded.spec.model.trunk.ppnet is not None
+    assert loaded.spec.model.trunk.ppnet.hidden_dims == (6,)
+
+
+def test_a_config_that_no_longer_checks_is_a_config_error(bundle: Path) -> None:
+    def misspell(directory: Path) -> None:
+        (directory / "pipeline.config").write_text(tiny.CONFIG.replace("num_buckets", "num_bucket"))
+
+    with pytest.raises(ConfigError, match="did you mean"):
+        bundles.load(reseal(bundle, misspell))
+
+
+def test_golden_rows_come_from_the_evaluation_files_without_labels(tmp_path: Path) -> None:
+    from peprank import config
+
+    spec = config.load(tiny.write(tmp_path)).spec
+    golden = bundles.draw_golden_rows(spec)
+    val = pq.read_table(tmp_path / "val.parquet")
+    assert golden.num_rows == 64
+    assert golden["user"].to_pylist() == val["user"].to_pylist()[:64]
+    assert not {"click", "buy", "note"} & set(golden.column_names)
