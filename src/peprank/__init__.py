@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peprank.api import evaluate, export, load, train
     from peprank.errors import ArtifactError, ConfigError, DataError, PeprankError, SpecError, TrainingError
-    from peprank.evaluate import Results
+    from peprank.evaluation import Results
     from peprank.predict import Scorer
-    from peprank.train import TrainResult
+    from peprank.training import TrainResult
 
 # Names are fetched on first use, so that `import peprank` and `peprank check` do not wait for torch.
 _HOMES = {
@@ -24,8 +24,8 @@ _HOMES = {
     "export": "api",
     "evaluate": "api",
     "Scorer": "predict",
-    "Results": "evaluate",
-    "TrainResult": "train",
+    "Results": "evaluation",
+    "TrainResult": "training",
     "PeprankError": "errors",
     "ConfigError": "errors",
     "SpecError": "errors",
@@ -54,7 +54,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'peprank' has no attribute {name!r}")
-    return getattr(import_module(f"peprank.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"peprank.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

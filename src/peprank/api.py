@@ -13,11 +13,11 @@ from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
 from peprank.data import columns_of, conform_table, open_rows
 from peprank.errors import ArtifactError
-from peprank.evaluate import Results
-from peprank.evaluate import evaluate as judge
+from peprank.evaluation import Results
+from peprank.evaluation import evaluate as judge
 from peprank.predict import Scorer
-from peprank.train import CheckpointStore, TrainListener, TrainResult
-from peprank.train import train as fit
+from peprank.training import CheckpointStore, TrainListener, TrainResult
+from peprank.training import train as fit
 
 _BATCH_ROWS = 8192
 
@@ -35,8 +35,8 @@ def train(
     Args:
         config: path of a pipeline.config, or a .json of the same messages.
         overrides: changes in the language of `--set`, such as "train_config.num_epochs=2".
-        resume: "auto" goes on from the newest good checkpoint of model_dir, if any; "never" refuses a model_dir that
-            has one; a path names the checkpoint to go on from.
+        resume: "auto" goes on from the newest good checkpoint of model_dir, if any; "never" moves an earlier run aside
+            and starts afresh; a path names the checkpoint to go on from.
         device: "cpu" or "cuda".
         listener: told about steps, evaluations and checkpoints as they happen.
 

@@ -1,7 +1,7 @@
 """Every command, Python snippet and config fragment in README.md and docs/ runs as it stands.
 
-Fenced blocks: `sh` lines run one after the other in a folder that holds `examples/`, the demo's output as `demo/`,
-and made-up rows as `data/kuairand/`; `python` runs as a script there; `protobuf` must be a fragment of a pipeline.config.
+Fenced blocks: `sh` lines run one after the other in a folder that holds `examples/`, the demo's output as `demo/`, and
+made-up rows as `data/kuairand/`; `python` runs as a script; `protobuf` must be a fragment of a pipeline.config.
 A block after the comment `<!-- not run: REASON -->` is left out.
 """
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from peprank.cli.main import main
 from peprank.datasets import gap_closed
-from peprank.evaluate import Results
+from peprank.evaluation import Results
 from peprank.sealed import write_whole
 
 EPILOG = """example:

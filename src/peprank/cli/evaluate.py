@@ -10,7 +10,7 @@ from rich.console import Console
 
 from peprank import api
 from peprank.cli.progress import row_progress
-from peprank.evaluate import render
+from peprank.evaluation import render
 from peprank.sealed import write_whole
 
 EPILOG = """example:

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from peprank import api
 from peprank.cli import options
-from peprank.evaluate import Results
-from peprank.train import TrainResult
+from peprank.evaluation import Results
+from peprank.training import TrainResult
 
 EPILOG = """example:
   peprank train examples/kuairand.config

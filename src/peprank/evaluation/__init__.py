@@ -1,0 +1,20 @@
+"""How good a model is: per task, per domain and overall, each number beside the rows and groups it stands on."""
+
+from peprank.evaluation.evaluation import Evaluation
+from peprank.evaluation.results import Cell, Measure, Results, TaskKind
+from peprank.evaluation.run import evaluate
+from peprank.evaluation.seesaw import Change, Seesaw, seesaw
+from peprank.evaluation.tables import render
+
+__all__ = [
+    "Cell",
+    "Change",
+    "Evaluation",
+    "Measure",
+    "Results",
+    "Seesaw",
+    "TaskKind",
+    "evaluate",
+    "render",
+    "seesaw",
+]

@@ -1,0 +1,55 @@
+"""Run a model over labelled rows and judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import islice
+
+import pyarrow as pa
+import torch
+
+from peprank.data.ahead import ahead
+from peprank.encode import Encoder
+from peprank.evaluation.evaluation import Evaluation
+from peprank.evaluation.results import Results
+from peprank.models import MultiTaskRanker, score
+from peprank.spec.pipeline import PipelineSpec
+
+
+def evaluate(
+    ranker: MultiTaskRanker,
+    encoder: Encoder,
+    batches: Iterable[pa.RecordBatch],
+    spec: PipelineSpec,
+    *,
+    by: str | None = None,
+    bf16: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> Results:
+    """Score labelled rows and judge the model by task, by domain and overall.
+
+    Rows are read and encoded in a thread while the batch before is scored. `eval_config.num_steps` ends it early.
+
+    Args:
+        encoder: one that is made for serving, since the rows are judged as they would be served.
+        batches: conformed rows with their targets, and with the column `by` if one is named.
+        by: a column that splits the rows, beside the domain.
+        bf16: compute the dense part in bfloat16; labels, losses and metrics stay as they are.
+        on_rows: told after each batch how many rows it had.
+
+    Raises:
+        DataError: a row cannot be read, a label is not one of its task's, or a logit is not finite.
+    """
+    evaluation = Evaluation(spec, by=by)
+    device = next(ranker.parameters()).device
+    encoded = ((rows, encoder.features(rows), encoder.targets(rows), encoder.spaces(rows)) for rows in batches)
+    with closing(ahead(islice(encoded, spec.evaluation.num_steps))) as work:
+        for rows, features, targets, spaces in work:
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits = score(ranker, features.to(device)).float().cpu().numpy()
+            keys = {name: key.numpy() for name, key in targets.keys.items()}
+            evaluation.add(rows, logits, targets.labels.numpy(), keys, spaces)
+            if on_rows is not None:
+                on_rows(rows.num_rows)
+    return evaluation.result()
