@@ -192,9 +192,9 @@ _LARGE = ("user_id", "adgroup_id", "cate_id", "campaign_id", "customer", "brand"
 
 def _doc_rows(num: int) -> pa.Table:
     """Rows of the schema of the peer's model page: tags as one string with `|` between them."""
-    ids = ("user_id", "cms_segid", "cms_group_id", "age_level", "pvalue_level", "shopping_level", "occupation")
-    ids = (*ids, "new_user_class_level", "adgroup_id", "cate_id", "campaign_id", "customer", "brand")
-    columns: dict[str, list[object]] = {name: [k * 7 % 3 for k in range(num)] for name in ids}
+    ids = ("cms_segid", "cms_group_id", "age_level", "pvalue_level", "shopping_level", "occupation")
+    names = (*_LARGE, *ids, "new_user_class_level")
+    columns: dict[str, list[object]] = {name: [k * 7 % 3 for k in range(num)] for name in names}
     columns["pid"] = [f"430548_{k % 2}" for k in range(num)]
     columns["tag_category_list"] = [["a|b", "c", "", None][k % 4] for k in range(num)]
     columns["tag_brand_list"] = [["x", "x|y|z"][k % 2] for k in range(num)]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from peprank.cli.main import main
+from peprank.cli.terminal import output
 from peprank.datasets import gap_closed
 from peprank.evaluation import Results
 from peprank.sealed import write_whole
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verbs as a user would type them, then say how close the model came to the truth."""
-    console = Console(highlight=False)
+    console = output()
     started = time.perf_counter()
     config = args.out / "kuairand.config"
     with as_file(files("peprank.datasets") / "kuairand.config") as packaged:

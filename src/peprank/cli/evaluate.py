@@ -6,10 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from peprank import api
-from peprank.cli.progress import row_progress
+from peprank.cli.terminal import output, row_progress
 from peprank.evaluation import render
 from peprank.sealed import write_whole
 
@@ -42,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     with row_progress("evaluate") as on_rows:
         results = api.evaluate(scorer, args.inputs, by=args.by, on_rows=on_rows)
     write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")
-    console = Console(highlight=False)
-    console.print(*render(results, everything=args.all), sep="\n")
+    console = output()
+    console.print(*render(results, everything=args.all, width=console.width), sep="\n")
     console.print(f"all numbers: {args.out}", markup=False, soft_wrap=True)
     return 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
 from rich.table import Table
 
 from peprank import config
 from peprank.cli import options
+from peprank.cli.terminal import output
 from peprank.models import Description, describe
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import RowWiseAdagrad, SparseAdagrad, SparseAdam, SparseRule
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the description section by section."""
     lowered = config.load(args.config, options.overrides(args))
-    console = Console(highlight=False)
+    console = output()
     for warning in lowered.warnings:
         console.print(f"warning: {warning}", markup=False, soft_wrap=True)
     model = describe(lowered.spec.model)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from peprank import api
-from peprank.cli.progress import row_progress
+from peprank.cli.terminal import row_progress
 from peprank.predict import predict_files
 
 EPILOG = """example:

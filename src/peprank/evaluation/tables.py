@@ -14,17 +14,20 @@ from peprank.evaluation.results import Cell, Results, TaskKind
 
 _SHOWN = 6  # segments per task and reasons in all, before the rest is folded
 _UNDEFINED = "–"
+_WIDE = 100  # characters that all columns of a binary task need
 
 
-def render(results: Results, *, everything: bool = False) -> list[RenderableType]:
-    """Tables and notes to print one after the other; made for 100 columns.
+def render(results: Results, *, everything: bool = False, width: int = _WIDE) -> list[RenderableType]:
+    """Tables and notes to print one after the other.
 
     Args:
         everything: show every segment and every reason; otherwise the largest, and how many more there are.
+        width: of the terminal, in characters; a narrow one is spared the lesser columns.
     """
     kinds = [kind for kind in TaskKind if any(cell.kind is kind for cell in results.cells)]
     lines = {kind: list(_lines(results, kind, everything)) for kind in kinds}
-    tables = [_table(lines[kind], _columns(kind, results.group_feature)) for kind in kinds]
+    columns = {kind: _columns(kind, results.group_feature) for kind in kinds}
+    tables = [_table(lines[kind], [c for c in columns[kind] if width >= _WIDE or not c.is_minor]) for kind in kinds]
     shown = [line.cell for kind in kinds for line in lines[kind] if line.cell]
     return [*tables, *_notes(results, shown, everything)]
 
@@ -35,6 +38,7 @@ class _Column:
 
     heading: str
     text: Callable[[Cell], str]
+    is_minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +50,20 @@ class _Line:
     style: str = ""
 
 
-def _count(heading: str, count: Callable[[Cell], int | None]) -> _Column:
+def _count(heading: str, count: Callable[[Cell], int | None], *, is_minor: bool = False) -> _Column:
     def text(cell: Cell) -> str:
         number = count(cell)
         return _UNDEFINED if number is None else f"{number:,}"
 
-    return _Column(heading, text)
+    return _Column(heading, text, is_minor)
 
 
-def _number(heading: str, measure: str, decimals: int = 4) -> _Column:
+def _number(heading: str, measure: str, decimals: int = 4, *, is_minor: bool = False) -> _Column:
     def text(cell: Cell) -> str:
         value = cell.measures[measure].value
         return _UNDEFINED if value is None else f"{value:.{decimals}f}"
 
-    return _Column(heading, text)
+    return _Column(heading, text, is_minor)
 
 
 def _columns(kind: TaskKind, group_feature: str | None) -> list[_Column]:
@@ -72,8 +76,8 @@ def _columns(kind: TaskKind, group_feature: str | None) -> list[_Column]:
         return [rows, _number("AUC", "multiclass_auc"), accuracy, entropy]
     grouped = [
         _number("GAUC", "gauc"),
-        _number("plain", "gauc_unweighted"),
-        _count("groups", lambda cell: cell.groups),
+        _number("plain", "gauc_unweighted", is_minor=True),
+        _count("groups", lambda cell: cell.groups, is_minor=True),
     ]
     return [
         rows,
@@ -81,7 +85,7 @@ def _columns(kind: TaskKind, group_feature: str | None) -> list[_Column]:
         _number("AUC", "auc"),
         *(grouped if group_feature else []),
         _number("logloss", "logloss"),
-        _number("NE", "normalized_entropy", 3),
+        _number("NE", "normalized_entropy", 3, is_minor=True),
         _number("calib.", "calibration", 3),
     ]
 

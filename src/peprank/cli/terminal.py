@@ -1,4 +1,4 @@
-"""Progress on long work: a bar in a terminal, plain lines elsewhere."""
+"""What verbs print: tables on standard output, progress on standard error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_PAGE_COLUMNS = 100  # width of tables where there is no terminal to fit
+
+
+def output() -> Console:
+    """Standard output; as wide as the terminal, or a page where there is none."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PAGE_COLUMNS
+    return console
 
 
 @contextmanager
