@@ -106,6 +106,12 @@ def test_evaluating_files_and_tables_agrees_with_the_scores(ranker: peprank.Scor
     assert cell.rows == table.num_rows
 
 
+def test_the_model_has_learnt_what_the_rows_hold(ranker: peprank.Scorer) -> None:
+    auc = peprank.evaluate(ranker, tiny.rows(2000, seed=9)).named()["auc_ctr"]
+    assert auc is not None
+    assert auc > 0.75  # knowing the user's true rate gives 0.81
+
+
 def test_rows_can_be_split_by_any_column(ranker: peprank.Scorer) -> None:
     results = peprank.evaluate(ranker, tiny.rows(100).append_column("day", pa.array([1, 2] * 50)), by="day")
     assert [(cell.segment, cell.rows) for cell in results.select(task="ctr", column="day")] == [("1", 50), ("2", 50)]
