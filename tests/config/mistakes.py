@@ -55,6 +55,7 @@ def _pipeline() -> list[Mistake]:
             "early_stopping",
             "needs evaluations, but eval_input_path names no rows; name some, or remove this",
         ),
+        Mistake("blank model_dir", 'model_dir: "runs/1"', 'model_dir: " "', "model_dir", "names no folder; write"),
         Mistake("no model_dir", 'model_dir: "runs/1"\n', "", "", 'is missing; write model_dir: "..."'),
     ]
 
@@ -315,7 +316,19 @@ def _features() -> list[Mistake]:
         ),
         Mistake("channels", AGE, "    embedding_dim: 4 autodis {}", "autodis", "is missing; write num_channels: ..."),
         Mistake("both embeddings", PRICE, PRICE + "\n    mlp {}", "    mlp {}", "does not go with boundaries"),
-        Mistake("wide mlp", AGE, "    embedding_dim: 4 value_dim: 2 mlp {}", "mlp {}", "embeds a single number"),
+        Mistake("id default", ITEM, ITEM + '\n    default_value: "50"', '"50"', "'50' is not an id of this feature"),
+        Mistake(
+            "weighted default",
+            ITEM,
+            ITEM + '\n    weighted: true separator: "|" default_value: "3:0.5|x:2"',
+            "x:2",
+            "'x' is not an id of this feature; write one from 0 to 49, or nothing",
+        ),
+        Mistake("misspelt rows", "num_buckets: 50", "num_bucket: 50", "num_bucket:", "did you mean num_buckets?"),
+        Mistake("unread rows", "num_buckets: 50", "num_buckets: many", "many", "must be a whole number"),
+        Mistake(
+            "rows beyond all", "num_buckets: 50", "num_buckets: 1099511627776", "1099511627776", "must be below 2^40"
+        ),
     ]
 
 
@@ -409,6 +422,13 @@ def _model() -> list[Mistake]:
             '"3"',
             'write one from "0" to "2"',
         ),
+        Mistake(
+            "default of buckets",
+            'pepnet {\n    domain_input_name: "tab"\n    task_domain_num: 3',
+            'default_domain: "cheap"\n  pepnet {\n    domain_input_name: "price"\n    task_domain_num: 4',
+            '"cheap"',
+            "'cheap' is not a number",
+        ),
     ]
 
 
@@ -481,6 +501,13 @@ def _towers() -> list[Mistake]:
             f"num_class: 2 {SOFTMAX} metrics {{ multiclass_auc {{ average: 'm' }} }}",
             "'m'",
             '"macro" or',
+        ),
+        Mistake(
+            "top of too few",
+            f"{LOSS}\n      {AUC}",
+            f"num_class: 3 {SOFTMAX} train_metrics {{ accuracy {{ top_k: 4 }} }}",
+            "top_k: 4",
+            "must be at most num_class, which is 3",
         ),
         Mistake("decay", AUC, "train_metrics { auc {} decay_rate: 1 }", "decay_rate", "must lie in [0, 1)"),
         Mistake(

@@ -127,7 +127,8 @@ def test_an_id_feature_arrives_whole() -> None:
 
 
 def test_a_value_that_is_not_split_keeps_the_separator_in_its_default() -> None:
-    assert item(f'{ITEM} value_dim: 1 default_value: "1|2" separator: "|"').default == ("1|2",)
+    hashed = ITEM.replace("num_buckets", "hash_bucket_size")
+    assert item(f'{hashed} value_dim: 1 default_value: "1|2" separator: "|"').default == ("1|2",)
     assert item(ITEM).default == ()
     assert item(f"{ITEM} value_dim: 0").max_values is None
 
@@ -263,6 +264,7 @@ def test_numbers_enter_as_they_are_through_a_linear_map_or_through_autodis() -> 
     assert entry("    embedding_dim: 6 mlp {}") == GroupInput(
         feature="age", dim=6, dense=LinearEmbeddingSpec(), weight_name="age_emb"
     )
+    assert entry("    value_dim: 3 embedding_dim: 6 mlp {}").value_dim == 3
     assert entry("    embedding_dim: 6 autodis { num_channels: 4 temperature: 0.5 keep_prob: 0.25 }") == GroupInput(
         feature="age",
         dim=6,

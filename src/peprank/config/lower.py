@@ -84,6 +84,8 @@ def _pipeline(
     eval_inputs = lower_data.paths(msg.eval_input_path, at["eval_input_path"], "--eval-input")
     if at["train_input_path"].is_set and not train_inputs:
         at["train_input_path"].error("names no file; name Parquet or CSV files")
+    if at["model_dir"].is_set and not msg.model_dir.strip():
+        at["model_dir"].error('names no folder; write model_dir: "runs/first", say, or give --model-dir')
     if not eval_inputs:
         _note_no_evaluation(at)
     towers = msg.model_config.pepnet.task_towers

@@ -10,7 +10,7 @@ from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import choice, initializer, input_of, normalizer, numbers
 from peprank.config.vocabulary import id_rule
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, InitSpec, LinearEmbeddingSpec
-from peprank.spec.feature import FeatureSpec, IdFeature, Normalizer, Pooling, RawFeature, Side
+from peprank.spec.feature import FeatureSpec, Identity, IdFeature, Normalizer, Pooling, RawFeature, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,9 @@ def id_feature(msg: pb.IdFeature, at: Place, inputs: FeatureInputs) -> IdFeature
         return None
     side, column = source
     separator = _separator(msg, at, inputs)
+    default = _split(_default_of(msg, at, inputs), separator, is_one=msg.value_dim == 1)
+    if isinstance(rule, Identity):
+        _check_ids(default, rule.rows, at[_default_field(inputs)], weighted=msg.weighted)
     return IdFeature(
         name=msg.feature_name,
         column=column,
@@ -128,7 +131,7 @@ def id_feature(msg: pb.IdFeature, at: Place, inputs: FeatureInputs) -> IdFeature
         max_values=msg.value_dim or None,
         separator=separator,
         weighted=msg.weighted,
-        default=_split(_default_of(msg, at, inputs), separator, is_one=msg.value_dim == 1),
+        default=default,
     )
 
 
@@ -163,8 +166,6 @@ def dense_embedding(msg: pb.RawFeature, at: Place) -> DenseEmbedding | None:
         return None
     if msg.boundaries:
         at[kind].error("does not go with boundaries, which look up a table; remove one of the two")
-    elif msg.value_dim > 1:
-        at[kind].error(f"embeds a single number, not value_dim = {msg.value_dim}; split the column into features")
     elif not msg.HasField("embedding_dim"):
         at[kind].error("needs a width; write embedding_dim: 16, say, beside it")
     if kind == "mlp":
@@ -178,6 +179,18 @@ def _autodis(msg: pb.AutoDisEmbedding, at: Place) -> AutoDisSpec:
     if not msg.temperature > 0:
         at["temperature"].error("must be > 0")
     return AutoDisSpec(num_channels=msg.num_channels, temperature=msg.temperature, keep_prob=msg.keep_prob)
+
+
+def is_id(text: str, rows: int) -> bool:
+    """Whether a value as it stands in a row is an id of a table with `rows` rows."""
+    return text.isascii() and text.isdecimal() and int(text) < rows
+
+
+def _check_ids(values: tuple[str, ...], rows: int, at: Place, *, weighted: bool) -> None:
+    ids = [value.rpartition(":")[0] if weighted and ":" in value else value for value in values]
+    for text in ids:
+        if text and not is_id(text, rows):
+            at.error(f"'{text}' is not an id of this feature; write one from 0 to {rows - 1}, or nothing")
 
 
 def _source(msg: pb.IdFeature | pb.RawFeature, at: Place, inputs: FeatureInputs) -> tuple[Side, str] | None:
@@ -201,6 +214,10 @@ def _separator(msg: pb.IdFeature | pb.RawFeature, at: Place, inputs: FeatureInpu
             "has no effect: under FG_NONE the values of a cell stand between data_config.fg_encoded_multival_sep"
         )
     return inputs.encoded_separator
+
+
+def _default_field(inputs: FeatureInputs) -> str:
+    return "fg_encoded_default_value" if inputs.is_encoded else "default_value"
 
 
 def _default_of(msg: pb.IdFeature | pb.RawFeature, at: Place, inputs: FeatureInputs) -> str:

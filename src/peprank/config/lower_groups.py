@@ -86,7 +86,13 @@ def _input(feature: EmbeddedFeature, suffix: str, tables: _Tables) -> GroupInput
     tables.reserve(name, feature)
     if feature.dim is None:
         return None
-    return GroupInput(feature=feature.spec.name, dim=feature.dim, dense=feature.dense, weight_name=name)
+    return GroupInput(
+        feature=feature.spec.name,
+        dim=feature.dim,
+        dense=feature.dense,
+        weight_name=name,
+        value_dim=feature.spec.value_dim,
+    )
 
 
 def _looked_up(feature: EmbeddedFeature, name: str, tables: _Tables) -> GroupInput | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from peprank.config.lower_features import EmbeddedFeature
+from peprank.config.lower_features import EmbeddedFeature, is_id
 from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_towers import Names, one_or_all, tasks
 from peprank.config.place import Place, listing, meant
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.config.strings import activation
-from peprank.spec.feature import Identity, IdFeature, Vocabulary
+from peprank.config.strings import activation, numbers
+from peprank.spec.feature import Identity, IdFeature, RawFeature, Vocabulary
 from peprank.spec.model import (
     Activation,
     DomainSpec,
@@ -231,9 +231,11 @@ def _default_domain(msg: pb.ModelConfig, at: Place, feature: EmbeddedFeature) ->
     if not msg.HasField("default_domain"):
         return None
     value, place = msg.default_domain, at["default_domain"]
-    rule = feature.spec.rule if isinstance(feature.spec, IdFeature) else None
-    if isinstance(rule, Vocabulary) and value not in rule.words:
-        place.error(f"is not a word of '{feature.spec.name}'{meant(value, rule.words)}; name one that it lists")
-    elif isinstance(rule, Identity) and not (value.isdecimal() and int(value) < rule.rows):
-        place.error(f'is not an id of \'{feature.spec.name}\'; write one from "0" to "{rule.rows - 1}"')
+    match feature.spec:
+        case IdFeature(rule=Vocabulary(words=words)) if value not in words:
+            place.error(f"is not a word of '{feature.spec.name}'{meant(value, words)}; name one that it lists")
+        case IdFeature(rule=Identity(rows=rows)) | RawFeature(is_bucketized=True, rows=rows) if not is_id(value, rows):
+            place.error(f'is not an id of \'{feature.spec.name}\'; write one from "0" to "{rows - 1}"')
+        case RawFeature(is_bucketized=False):
+            numbers((value,), place)
     return value

@@ -226,6 +226,8 @@ def _train_metrics(msg: pb.TaskTower, at: Place, losses: Sequence[LossSpec]) -> 
 def _add(
     lowered: dict[MetricKind, MetricSpec], metric: MetricSpec, at: Place, num_class: int, losses: Sequence[LossSpec]
 ) -> None:
+    if metric.top_k > num_class > 1:
+        at["top_k"].error(f"must be at most num_class, which is {num_class}")
     if metric.kind in lowered:
         at.error("is asked for twice in this tower, and only one value can carry the name; keep one")
     obstacle = _obstacle(metric.kind, num_class, losses)

@@ -57,10 +57,14 @@ class Place:
         """What an unset field stands for."""
         return None if self.declared is None else self.declared.default_value
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the file names this field, but misspelt or with a value of the wrong type, as has been noted."""
+        return not self.is_set and self.file.names(self.path) and bool(self.file.errors)
+
     def error(self, message: str) -> None:
         """Note a mistake: what is wrong; what to write instead. A field that could not be read has one already."""
-        is_unreadable = not self.is_set and self.file.names(self.path) and self.file.errors
-        if not is_unreadable:
+        if not self.is_unreadable:
             self._note(message, is_warning=False)
 
     def warn(self, message: str) -> None:

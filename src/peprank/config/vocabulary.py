@@ -9,7 +9,7 @@ from typing import Final
 
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.feature import Hashed, Identity, IdRule, Vocabulary
+from peprank.spec.feature import ROWS_END, Hashed, Identity, IdRule, Vocabulary
 
 SOURCES: Final = ("hash_bucket_size", "num_buckets", "vocab_list", "vocab_dict", "vocab_file")
 UNKNOWN_WORD: Final = "<OOV>"  # stands at id 1 of a vocabulary without default_bucketize_value, as the peer has it
@@ -28,6 +28,8 @@ def id_rule(
 
 def _source(msg: pb.IdFeature, at: Place) -> str | None:
     given = [name for name in SOURCES if at[name].is_set]
+    if not given and any(at[name].is_unreadable for name in SOURCES):
+        return None
     if len(given) > 1:
         at[given[1]].error(f"the row count is given by {given[0]} too; keep one of {' and '.join(given)}")
     elif not given and not msg.HasField("zch") and not msg.HasField("dynamicemb"):  # those two are refused elsewhere
@@ -44,7 +46,7 @@ def _rule(
         return at[source].build(Hashed, rows=msg.hash_bucket_size)
     if source == "num_buckets":
         unknown = msg.default_bucketize_value if msg.HasField("default_bucketize_value") else None
-        place = at if 0 < msg.num_buckets < 2**62 else at[source]
+        place = at if 0 < msg.num_buckets < ROWS_END else at[source]
         return place.build(Identity, rows=msg.num_buckets, unknown=unknown)
     if source == "vocab_list":
         return _from_list(msg, at[source], at)

@@ -9,6 +9,8 @@ from typing import TypeAlias
 from peprank.errors import SpecError
 from peprank.spec.formula import parse
 
+ROWS_END = 2**40  # of a table: sparse optimisers sort ids of 40 bits
+
 
 class Side(Enum):
     """Where a column's value comes from when serving: `side:` in a feature's `expression`."""
@@ -72,8 +74,8 @@ IdRule: TypeAlias = Identity | Hashed | Vocabulary
 
 
 def _check_rows(rows: int) -> None:
-    if not 0 < rows < 2**62:
-        raise SpecError("rows", rows, "must be at least 1")
+    if not 0 < rows < ROWS_END:
+        raise SpecError("rows", rows, "must be at least 1" if rows < 1 else "must be below 2^40, a million million")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
