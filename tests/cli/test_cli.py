@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -205,7 +206,7 @@ def _doc_rows(num: int) -> pa.Table:
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    config = tiny.write(tmp_path, train_rows=20_000)
+    config = tiny.write(tmp_path, train_rows=5_000)
     command = [
         sys.executable,
         "-m",
@@ -215,9 +216,15 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
         "--threads",
         "1",
         "--set",
-        "train_config.num_epochs=50",
+        "train_config.num_epochs=500",
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores ctrl-C
+    )
     _wait_for(tmp_path / "model" / "metrics.jsonl", process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
@@ -226,7 +233,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     saved = sorted((tmp_path / "model" / "checkpoints").glob("step-*"))
     assert len(saved) >= 1
     step = max(int(path.name.removeprefix("step-")) for path in saved)
-    assert main(["train", str(config), "--set", f"train_config.num_epochs={step // 313 + 1}"]) == 0
+    assert main(["train", str(config), "--set", f"train_config.num_epochs={step // 79 + 1}"]) == 0
 
 
 def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
