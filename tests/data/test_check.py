@@ -66,3 +66,8 @@ def test_all_targets_out_of_bounds_are_told_at_once() -> None:
 
 def test_inputs_that_are_not_there_are_told() -> None:
     assert check_files(["1.parquet"], plan()) == ("1.parquet: no such file or folder; found []",)
+
+
+def test_files_without_rows_are_told() -> None:
+    write("1.parquet", **{name: pa.array([], pa.array(values).type) for name, values in ROWS.items()})
+    assert check_files(["1.parquet"], plan(CLICK, BUY, STARS)) == ("1.parquet: has no rows",)

@@ -143,3 +143,8 @@ def test_a_label_out_of_bounds_is_named_with_its_rows() -> None:
 def test_a_layout_that_cannot_be_is_refused(layout: CsvSpec, text: str) -> None:
     Path("1.csv").write_text("user,click\n7,1\n")
     assert refusal(USER, Column("click", ColumnKind.LABEL), layout=layout) == text
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal() -> None:
+    Path("1.csv").write_bytes(b"user,price\n7,1\n\x1b[2J\x07\n")
+    assert refusal(USER) == f"1.csv: CSV parse error: Row #3: Expected 2 columns, got 1: ·[2J·; {REMEDY}"

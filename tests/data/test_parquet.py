@@ -168,3 +168,9 @@ def test_a_file_that_goes_away_between_the_check_and_the_reading_is_named() -> N
     Path("a.parquet").unlink()
     with pytest.raises(DataError, match=r"^a\.parquet, row group 0: damaged, .* Failed to open local file"):
         users(reader)
+
+
+def test_a_csv_file_read_as_parquet_says_which_dataset_type_it_is() -> None:
+    Path("1.csv").write_text("user\n7\n")
+    with pytest.raises(DataError, match=r"for CSV write data_config\.dataset_type: CsvDataset or leave it out"):
+        rows_of("1.csv")

@@ -188,7 +188,11 @@ def test_ids_without_weights_weigh_one() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "what"),
-    [("1:x", "'x' is not a number"), ("1:nan", "'nan' is not finite"), ("1:1e99", "'1e99' is not finite")],
+    [
+        ("1:x", "'x' is not a number; write one, or leave the cell empty"),
+        ("1:nan", "'nan' is not finite"),
+        ("1:1e99", "'1e99' is not finite"),
+    ],
 )
 def test_a_weight_that_is_no_number_is_refused(cell: str, what: str) -> None:
     with pytest.raises(DataError) as error:

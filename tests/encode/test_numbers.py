@@ -139,7 +139,7 @@ def test_buckets_of_any_number_of_numbers_per_row() -> None:
 def test_text_that_is_no_number_is_refused() -> None:
     with pytest.raises(DataError) as error:
         NumberEncoder(raw_feature(value_dim=2, separator=";")).numbers(pa.array(["1;2", "3;cat", None]))
-    assert str(error.value) == "column 'c': 'cat' is not a number"
+    assert str(error.value) == "column 'c': 'cat' is not a number; write one, or leave the cell empty"
 
 
 def test_bytes_that_are_no_number_are_refused_readably() -> None:
@@ -147,7 +147,7 @@ def test_bytes_that_are_no_number_are_refused_readably() -> None:
     column = pa.StringArray.from_buffers(2, binary.buffers()[1], binary.buffers()[2])
     with pytest.raises(DataError) as error:
         NumberEncoder(raw_feature()).numbers(column)
-    assert str(error.value) == "column 'c': '�2' is not a number"
+    assert str(error.value) == "column 'c': '�2' is not a number; write one, or leave the cell empty"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,8 @@ def test_bytes_that_are_no_number_are_refused_readably() -> None:
 def test_a_row_of_another_width_is_refused(column: pa.Array) -> None:
     with pytest.raises(DataError) as error:
         NumberEncoder(raw_feature(value_dim=2)).numbers(column)
-    message = "column 'c': 2 rows do not have 2 values, the value_dim of 'f'; the first of them has 1"
+    rule = "the value_dim of 'f', the first of them has 1; give each row 2, or none"
+    message = f"column 'c': 2 rows do not have 2 values, {rule}"
     assert str(error.value) == message
 
 

@@ -20,7 +20,8 @@ def check_files(inputs: Sequence[str], spec: PipelineSpec) -> tuple[str, ...]:
     """
     try:
         reader = open_rows(inputs, spec.data, columns_of(spec, with_targets=True), batch_rows=SAMPLE_ROWS)
-        next(reader.batches(), None)
+        if next(reader.batches(), None) is None:
+            return (f"{', '.join(inputs)}: has no rows",)
     except DataError as error:
         return tuple(str(error).splitlines())
     return ()

@@ -97,7 +97,8 @@ def _readable(file: InputFile, header: Callable[[InputFile], list[str]] | None =
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        # It quotes the file, which may hold anything, and a terminal obeys control characters.
+        reason = "".join(char if char.isprintable() else "·" for char in str(error).splitlines()[0])
         if header and (number := re.search(r"In CSV column #(\d+)", reason)):
             reason = reason.replace(number[0], f"column {header(file)[int(number[1])]!r}")
         raise DataError(f"{file.name}: {reason}; mend the row, or see data_config's delimiter and fields") from error

@@ -99,7 +99,8 @@ def _read_footer(file: InputFile) -> pq.FileMetaData:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         message = f"{file.name}: not a Parquet file, or cut short ({file.num_bytes} bytes)"
-        raise DataError(f"{message}; write it again or leave it out ({reason})") from error
+        remedy = "for CSV write data_config.dataset_type: CsvDataset" if ".csv" in file.name else "write it again"
+        raise DataError(f"{message}; {remedy} or leave it out ({reason})") from error
 
 
 def _piece_rows(group: pq.RowGroupMetaData, names: Sequence[str]) -> int:

@@ -94,7 +94,7 @@ def parsed_numbers(strings: pa.Array, what: str) -> pa.Array:
     except pa.ArrowInvalid as error:
         bad = next(text for text in strings.drop_null().unique() if not _is_number(text))
         text = bad.cast(pa.binary()).as_py().decode(errors="replace")  # its bytes need not be valid UTF-8
-        raise DataError(f"{what}: {text!r:.80} is not a number") from error
+        raise DataError(f"{what}: {text!r:.80} is not a number; write one, or leave the cell empty") from error
 
 
 def _is_number(text: pa.StringScalar) -> bool:

@@ -116,7 +116,8 @@ class NumberEncoder:
         if is_wrong.any():
             raise DataError(
                 f"column {self._feature.column!r}: {is_wrong.sum()} rows do not have {dim} values, the value_dim of "
-                f"{self._feature.name!r}; the first of them has {int(counts[is_wrong][0])}"
+                f"{self._feature.name!r}, the first of them has {int(counts[is_wrong][0])}; "
+                f"give each row {dim}, or none"
             )
         rows = np.full((len(counts), dim), np.nan, np.float32)
         rows[counts == dim] = numbers.reshape(-1, dim) if offsets is not None else 0.0
