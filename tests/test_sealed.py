@@ -98,3 +98,15 @@ def test_a_whole_file_replaces_the_old_one(tmp_path: Path) -> None:
     write_whole(tmp_path / "new" / "a.txt", "two")
     assert (tmp_path / "new" / "a.txt").read_text() == "two"
     assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="Is a directory") as caught:
+        write_whole(tmp_path / "folder", "one")
+    assert caught.value.filename == str(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    write_whole(tmp_path / "file", "one")
+    with pytest.raises(OSError, match="File exists") as caught:
+        write_whole(tmp_path / "file" / "below", "two")
+    assert caught.value.filename == str(tmp_path / "file" / "below")

@@ -76,16 +76,22 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write a file to; on leaving, it takes the place of `path`.
 
     A reader sees the old file or the new one, never half of it. When the body raises, the old one stays.
+
+    Raises:
+        OSError: it cannot be written; names `path`, whichever step failed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield beside
-        _sync(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    _sync(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            _sync(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, _reason(error), str(path)) from error
 
 
 def write_whole(path: Path, text: str) -> None:

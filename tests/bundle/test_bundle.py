@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from peprank import bundle as bundles
+from peprank import config
 from peprank.bundle import Bundle, ConfigSource
-from peprank.errors import ArtifactError, ConfigError
+from peprank.errors import ArtifactError, ConfigError, DataError
 from peprank.models import build
 from peprank.sealed import MANIFEST, sealing
 from tests import tiny
@@ -139,11 +140,27 @@ def test_a_config_that_no_longer_checks_is_a_config_error(bundle: Path) -> None:
 
 
 def test_golden_rows_come_from_the_evaluation_files_without_labels(tmp_path: Path) -> None:
-    from peprank import config
-
     spec = config.load(tiny.write(tmp_path)).spec
     golden = bundles.draw_golden_rows(spec)
     val = pq.read_table(tmp_path / "val.parquet")
     assert golden.num_rows == 64
     assert golden["user"].to_pylist() == val["user"].to_pylist()[:64]
     assert not {"click", "buy", "note"} & set(golden.column_names)
+
+
+def test_golden_rows_come_from_the_training_files_where_there_are_none_to_evaluate(tmp_path: Path) -> None:
+    spec = config.load(tiny.write(tmp_path, val_rows=0, train_rows=5)).spec
+    assert bundles.draw_golden_rows(spec).num_rows == 5
+    pq.write_table(tiny.rows(0), tmp_path / "train.parquet")
+    with pytest.raises(DataError) as refused:
+        bundles.draw_golden_rows(spec)
+    assert str(refused.value) == f"{tmp_path / 'train.parquet'}: has no rows to train on"
+
+
+def test_a_bundle_replaces_nothing_but_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    with sealing(tmp_path / "step-7") as directory:
+        (directory / "state.json").write_text("{}")
+    with pytest.raises(ArtifactError) as refused:
+        bundles.save(tmp_path / "step-7", SOURCE, bundles.load(bundle).ranker.weights(), tiny.rows(8), step=1)
+    assert str(refused.value) == f"{tmp_path / 'step-7'}: exists and is no bundle; choose another place or remove it"
+    assert (tmp_path / "step-7" / "state.json").read_text() == "{}"

@@ -55,15 +55,24 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
         weights: as `MultiTaskRanker.weights` gives them.
         rows: golden rows, raw; their scores are kept and replayed at every load.
         step: training steps behind the weights.
+
+    Raises:
+        ArtifactError: the weights are not those of the config, `path` holds something that is no bundle, or it cannot
+            be written.
     """
     bundle = Bundle.of(source, weights, step)
-    with sealing(path) as directory:
-        source.write(directory)
-        save_file({name: value.contiguous() for name, value in weights.items()}, directory / _WEIGHTS)
-        golden.write_rows(directory, rows)
-        golden.write_logits(directory, golden.golden_logits(rows, bundle.encoder, bundle.ranker))
-        about = {"format": FORMAT, "step": step, "tasks": [task.name for task in bundle.spec.model.tasks]}
-        (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    if path.exists() and not is_bundle(path):
+        raise ArtifactError(f"{path}: exists and is no bundle; choose another place or remove it")
+    try:
+        with sealing(path) as directory:
+            source.write(directory)
+            save_file({name: value.contiguous() for name, value in weights.items()}, directory / _WEIGHTS)
+            golden.write_rows(directory, rows)
+            golden.write_logits(directory, golden.golden_logits(rows, bundle.encoder, bundle.ranker))
+            about = {"format": FORMAT, "step": step, "tasks": [task.name for task in bundle.spec.model.tasks]}
+            (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+    except (OSError, SafetensorError) as error:
+        raise ArtifactError(f"{path}: cannot be written ({error}); make room or choose another place") from error
     return bundle
 
 

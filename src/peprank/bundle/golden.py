@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from peprank.data import columns_of, open_rows
 from peprank.encode import Encoder
-from peprank.errors import ArtifactError
+from peprank.errors import ArtifactError, DataError
 from peprank.models import MultiTaskRanker, score
 from peprank.spec.pipeline import PipelineSpec
 
@@ -20,10 +20,17 @@ _TOLERANCE = 1e-5  # of a logit, absolute and relative: other processors round s
 
 
 def draw_golden_rows(spec: PipelineSpec) -> pa.Table:
-    """The first rows of the evaluation input, or of the training input where there is none; inputs only, no labels."""
+    """The first rows of the evaluation input, or of the training input where there are none; inputs only, no labels.
+
+    Raises:
+        DataError: neither has rows, or they cannot be read.
+    """
     columns = columns_of(spec, with_targets=False)
-    reader = open_rows(spec.eval_inputs or spec.train_inputs, spec.data, columns, batch_rows=GOLDEN_ROWS)
-    return pa.Table.from_batches([next(reader.batches())])
+    for inputs in filter(None, (spec.eval_inputs, spec.train_inputs)):
+        reader = open_rows(inputs, spec.data, columns, batch_rows=GOLDEN_ROWS)
+        for rows in reader.batches():
+            return pa.Table.from_batches([rows])
+    raise DataError(f"{', '.join(spec.train_inputs)}: has no rows to train on")
 
 
 def write_rows(directory: Path, rows: pa.Table) -> None:
