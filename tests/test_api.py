@@ -162,3 +162,37 @@ def test_nothing_loadable_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(peprank.ArtifactError, match="holds no model of peprank"):
         peprank.load(tmp_path)
+
+
+def test_scores_replace_no_input_and_no_kept_column(ranker: peprank.Scorer, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.parquet"
+    table = tiny.rows(5)
+    pq.write_table(table.rename_columns(["probs_ctr" if n == "note" else n for n in table.column_names]), rows)
+    with pytest.raises(peprank.DataError) as refused:
+        predict_files(ranker, [str(rows)], tmp_path / "." / "rows.parquet")
+    assert str(refused.value) == (
+        f"{rows}: is one of the inputs, which it would replace; write the scores to another file"
+    )
+    with pytest.raises(peprank.DataError) as refused:
+        predict_files(ranker, [str(rows)], tmp_path / "scores.parquet", keep=["probs_ctr"])
+    assert str(refused.value) == "column 'probs_ctr' cannot be kept: a score has that name; rename it in the inputs"
+    predict_files(ranker, [str(rows)], tmp_path / "scores.parquet", keep=["user", "item", "user"])
+    assert pq.read_schema(tmp_path / "scores.parquet").names[:3] == ["user", "item", "probs_ctr"]
+
+
+def test_a_checkpoint_is_not_asked_of_a_bundle(folder: Path) -> None:
+    with pytest.raises(peprank.ArtifactError) as refused:
+        peprank.load(folder / "bundle", checkpoint="999")
+    assert str(refused.value) == (
+        f"{folder / 'bundle'}: is a bundle, which holds one model; choose checkpoint '999' at export"
+    )
+
+
+def test_a_model_dir_with_moving_averages_scores_like_its_bundle(tmp_path: Path) -> None:
+    config = tiny.write(
+        tmp_path, config=tiny.CONFIG.replace("dense_optimizer {", "dense_optimizer { ema { decay: 0.5 }")
+    )
+    peprank.train(config)
+    bundle = peprank.export(tmp_path / "model", tmp_path / "bundle")
+    table = tiny.rows(20, seed=4)
+    assert peprank.load(tmp_path / "model", checkpoint="latest").predict(table).equals(bundle.predict(table))

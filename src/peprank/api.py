@@ -60,20 +60,23 @@ def train(
     return fit(spec, resume=resume, device=device, listener=listener, on_open=keep_config)
 
 
-def load(path: str | Path, *, checkpoint: str = "best", bf16: bool = False) -> Scorer:
-    """Load a bundle, or the checkpoint of a trained model_dir, ready to score.
+def load(path: str | Path, *, checkpoint: str | None = None, bf16: bool = False) -> Scorer:
+    """Load a bundle, or the checkpoint of a trained model_dir, ready to score: with the weights that `export` takes.
 
     Args:
         path: a bundle, or a model_dir that `train` filled.
-        checkpoint: for a model_dir: "best", "latest", or a step number.
+        checkpoint: for a model_dir: "best", "latest", or a step number; by default the best.
         bf16: compute the dense part in bfloat16.
 
     Raises:
-        ArtifactError: nothing loadable is there, or it is damaged.
+        ArtifactError: nothing loadable is there, it is damaged, or a checkpoint is asked of a bundle.
     """
     path = Path(path)
-    model = bundles.load(path) if bundles.is_bundle(path) else _from_model_dir(path, checkpoint)
-    return Scorer(model, bf16=bf16)
+    if not bundles.is_bundle(path):
+        return Scorer(_from_model_dir(path, checkpoint or "best"), bf16=bf16)
+    if checkpoint is not None:
+        raise ArtifactError(f"{path}: is a bundle, which holds one model; choose checkpoint '{checkpoint}' at export")
+    return Scorer(bundles.load(path), bf16=bf16)
 
 
 def export(model_dir: str | Path, out: str | Path, *, checkpoint: str | None = None) -> Scorer:
@@ -115,7 +118,7 @@ def evaluate(
 
 def _labelled(ranker: Scorer, rows: Any, by: str | None) -> tuple[Iterator[pa.RecordBatch], int | None]:
     """Conformed batches of files or of a table, and how many rows they have if that is known."""
-    columns = columns_of(ranker.spec, with_targets=True, keep=[by] if by else [])
+    columns = columns_of(ranker.spec, with_targets=True, keep=[] if by is None else [by])
     if isinstance(rows, (str, Path, list, tuple)):
         paths = [str(path) for path in (rows if isinstance(rows, (list, tuple)) else [rows])]
         reader = open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS)
@@ -130,4 +133,4 @@ def _from_model_dir(model_dir: Path, checkpoint: str) -> Bundle:
         raise ArtifactError(f"{model_dir}: no such folder; give a bundle, or the model_dir of a training run")
     source = ConfigSource.read(model_dir)
     loaded = CheckpointStore(model_dir).read(checkpoint)
-    return Bundle.of(source, loaded.weights(False), loaded.step)
+    return Bundle.of(source, loaded.weights(source.lower().spec.export.use_ema), loaded.step)

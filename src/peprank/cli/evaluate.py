@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="BUNDLE_OR_MODEL_DIR")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="labelled files, folders, globs or URIs")
     parser.add_argument("--by", metavar="COLUMN", help="also split the rows by the values of this column")
-    parser.add_argument(
-        "--checkpoint", default="best", metavar="best|latest|STEP", help="of a model_dir; best if not said"
-    )
+    parser.add_argument("--checkpoint", metavar="best|latest|STEP", help="of a model_dir; best if not said")
     parser.add_argument(
         "--out", type=Path, default=Path("results.json"), metavar="FILE.json", help="default: ./results.json"
     )
@@ -35,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print the table, write results.json."""
+    """Measure, print the table, then write results.json: a place that cannot be written costs no table."""
     scorer = api.load(args.model, checkpoint=args.checkpoint, bf16=args.bf16)
     with row_progress("evaluate") as on_rows:
         results = api.evaluate(scorer, args.inputs, by=args.by, on_rows=on_rows)
-    write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")
     console = output()
     console.print(*render(results, everything=args.all, width=console.width), sep="\n")
+    write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")
     console.print(f"all numbers: {args.out}", markup=False, soft_wrap=True)
     return 0

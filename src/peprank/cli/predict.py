@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, then say where the scores are."""
     scorer = api.load(args.bundle, bf16=args.bf16)
-    keep = [name for name in args.keep.split(",") if name]
+    keep = [name.strip() for name in args.keep.split(",") if name.strip()]
     with row_progress("predict") as on_rows:
         rows = predict_files(scorer, args.inputs, args.out, keep=keep, on_rows=on_rows)
     Console(highlight=False, soft_wrap=True).print(f"{args.out}: {rows:,} rows", markup=False)

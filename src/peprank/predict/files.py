@@ -41,13 +41,19 @@ def predict_files(
         Rows written.
 
     Raises:
-        DataError: an input does not fit, a row's domain is unknown, or `out` cannot be written.
+        DataError: an input does not fit, a row's domain is unknown, a kept column is called as a score is, or `out` is
+            an input or cannot be written.
     """
+    keep = list(dict.fromkeys(keep))
+    if clash := next((name for name in keep if name in scorer.output_names), None):
+        raise DataError(f"column {clash!r} cannot be kept: a score has that name; rename it in the inputs")
     columns = columns_of(scorer.spec, with_targets=False, keep=keep)
     reader = open_rows(inputs, scorer.spec.data, columns, batch_rows=_BATCH_ROWS)
+    if any(out.resolve() == Path(path).resolve() for path in reader.paths):
+        raise DataError(f"{out}: is one of the inputs, which it would replace; write the scores to another file")
     try:
         with replacing(out) as beside:
-            return _write(_scored(scorer, reader, keep, on_rows), beside)
+            return _write(_scored(scorer, reader, keep, on_rows), beside, inputs)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
 
@@ -66,11 +72,11 @@ def _scored(
                 on_rows(rows.num_rows, reader.num_rows)
 
 
-def _write(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+def _write(batches: Iterator[pa.RecordBatch], path: Path, inputs: Sequence[str]) -> int:
     """Write all batches, several to a row group, and return the number of rows."""
     group = list(islice(batches, _GROUP_BATCHES))
     if not group:
-        raise DataError("the inputs have no rows to score")
+        raise DataError(f"{', '.join(inputs)}: has no rows to score")
     rows = 0
     with pq.ParquetWriter(path, group[0].schema) as writer:
         while group:

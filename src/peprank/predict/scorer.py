@@ -51,6 +51,12 @@ class Scorer:
         starts = range(0, max(1, rows.num_rows), _BATCH_ROWS)  # no rows: one empty batch still has the columns
         return pa.Table.from_batches([self.score_rows(rows.slice(start, _BATCH_ROWS)) for start in starts])
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Columns that `predict` gives."""
+        none = np.empty((0, self.spec.model.logit_slices[-1].stop), np.float32)
+        return tuple(self.outputs(none).schema.names)
+
     def score_rows(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Score rows that passed `conform`; columns as `predict` gives them."""
         return self.outputs(self.logits(self.encoder.features(rows)))
