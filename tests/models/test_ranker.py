@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from peprank.errors import ArtifactError
+from peprank.errors import ArtifactError, TrainingError
 from peprank.models import build, score
 from peprank.spec.embedding import Distribution, InitSpec
 from tests.contract.models import DOMAIN_TOWERS, EVERY_MODEL, PAPER, TZREC, some_features, take_rows
@@ -116,3 +116,14 @@ def test_an_untrained_domain_tower_is_not_run() -> None:
         nn.init.constant_(towers.get_parameter("2.logit.bias"), float("nan"))
     rows_of_domains_0_and_1 = take_rows(some_features(9), [0, 1, 3, 4])
     assert score(ranker, rows_of_domains_0_and_1).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "dim"), [(10**11, 2**14), (2**39, 2**30)], ids=["more than there is", "more than an address reaches"]
+)
+def test_a_model_larger_than_the_memory_names_its_largest_tables(rows: int, dim: int) -> None:
+    large = replace(DOMAIN_TOWERS.tables[0], rows=rows, dim=dim)
+    spec = replace(DOMAIN_TOWERS, tables=(large, *DOMAIN_TOWERS.tables[1:]))
+    with pytest.raises(TrainingError, match=rf"larger than the memory .*'{large.name}' {rows:,} x {dim}") as caught:
+        build(spec, seed=0)
+    assert "lower their rows or embedding_dim" in str(caught.value)

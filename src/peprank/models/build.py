@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import assert_never
 
+from peprank.errors import TrainingError
 from peprank.models.pepnet import PEPNet
 from peprank.models.ranker import MultiTaskRanker
 from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Field, PPNet, Table, Tower, Towers
@@ -28,14 +30,34 @@ def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
     Args:
         spec: the plan.
         seed: fixes all weights; None: drawn.
+
+    Raises:
+        TrainingError: the memory does not hold them; names the largest tables.
     """
     drawn = seed if seed is not None else int(torch.empty((), dtype=torch.int64, device="cpu").random_(2**62))
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _in_memory(spec):
         torch.default_generator.manual_seed(drawn)
         ranker = MultiTaskRanker(_embeddings(spec, drawn), _trunk(spec.trunk, spec), _towers(spec))
         if _follows_paper(spec.trunk):
             _xavier(ranker)
     return ranker
+
+
+@contextmanager
+def _in_memory(spec: ModelSpec) -> Iterator[None]:
+    """Say what is large where torch, which has no error of its own for it, cannot get the memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        if "memory" not in reason and "overflow" not in reason:
+            raise
+        tables = sorted(spec.tables, key=lambda table: -table.rows * table.dim)[:3]
+        largest = ", ".join(f"'{table.name}' {table.rows:,} x {table.dim}" for table in tables)
+        raise TrainingError(
+            f"the model is larger than the memory ({reason}); its largest tables are {largest}: "
+            "lower their rows or embedding_dim, or the widths of its layers"
+        ) from error
 
 
 def _embeddings(spec: ModelSpec, seed: int) -> EmbeddingGroups:
