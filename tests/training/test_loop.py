@@ -19,7 +19,7 @@ from peprank.errors import ArtifactError, DataError, TrainingError
 from peprank.spec.embedding import TableSpec
 from peprank.spec.model import L2, TaskSpec
 from peprank.spec.pipeline import PipelineSpec
-from peprank.spec.train import Adam, DenseOptimizer, EarlyStopping, Precision
+from peprank.spec.train import Adam, DenseOptimizer, EarlyStopping, PartOptimizer, Precision
 from peprank.training import CheckpointStore, train
 from tests.training.world import BATCH, ROWS, Recorder, make_files, make_plan, make_rows
 
@@ -348,3 +348,40 @@ def test_profiling_leaves_a_trace_of_ten_steps(files: Path, tmp_path: Path) -> N
     trace = json.loads((tmp_path / "profile.json").read_text())
     steps = {event["name"] for event in trace["traceEvents"] if event["name"].startswith("ProfilerStep#")}
     assert steps == {f"ProfilerStep#{k}" for k in range(10, 20)}
+
+
+def test_what_has_no_effect_is_noted(files: Path, tmp_path: Path) -> None:
+    train(make_plan(files, epochs=1, judged=False), model_dir=tmp_path / "old")
+    plan = make_plan(
+        files,
+        epochs=1,
+        judged=False,
+        dense=DenseOptimizer(rule=Adam(), parts=(PartOptimizer(pattern="gone", rule=Adam()),)),
+        fine_tune_checkpoint=str(tmp_path / "old"),
+        fine_tune_names=(("strange", "embeddings.user_emb.weight"),),
+    )
+    listener = Recorder()
+    train(plan, model_dir=tmp_path / "new", listener=listener)
+    assert listener.notes[1:] == [
+        "fine_tune_ckpt_param_map: no weight here is called strange",
+        "part_optimizers: 'gone' has no effect: it matches no parameter that is left",
+    ]
+
+
+def test_numbers_that_are_not_finite_are_called_so(files: Path, tmp_path: Path) -> None:
+    rows = make_rows(1)
+    price = np.where(np.arange(ROWS) % 16 == 0, np.nan, 1.0)
+    pq.write_table(
+        rows.set_column(rows.column_names.index("price"), "price", pa.array(price)), tmp_path / "rows.parquet"
+    )
+    plan = replace(make_plan(files, judged=False), train_inputs=(str(tmp_path / "rows.parquet"),))
+    listener = Recorder()
+    train(plan, model_dir=tmp_path / "model", listener=listener)
+    (note,) = listener.notes
+    assert note == "feature 'price': 6.2% of its values in the first epoch are not finite, or not after its normalizer"
+
+
+def test_a_gpu_that_is_not_there_is_refused(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TrainingError, match=r"^device = cuda: torch finds no GPU here; train on the device cpu$"):
+        train(make_plan(files), model_dir=tmp_path / "model", device="cuda")

@@ -176,3 +176,9 @@ def test_clipping_by_another_norm() -> None:
     gradients = [torch.tensor([2.0, -8.0])]
     clip(gradients, GradClipping(kind=Clipping.NORM, max_gradient=4.0, norm_type=float("inf")))
     assert gradients[0].tolist() == pytest.approx([1.0, -4.0], abs=1e-5)
+
+
+def test_a_part_that_is_left_without_parameters_is_known() -> None:
+    parts = tuple(PartOptimizer(pattern=pattern, rule=SGD()) for pattern in ("a", "^a$", "gone"))
+    optimizer = NetworkOptimizer([("a", Parameter(torch.ones(2)))], DenseOptimizer(rule=SGD(), parts=parts))
+    assert optimizer.idle_patterns == ["^a$", "gone"]

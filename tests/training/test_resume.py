@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from peprank.errors import ArtifactError, TrainingError
+from peprank.sealed import sealing
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import (
     SGD,
@@ -333,3 +334,18 @@ def test_a_path_names_the_checkpoint_and_a_new_model_dir_may_take_it(
     with pytest.raises(TrainingError) as raised:
         train(make_plan(files), model_dir=tmp_path / "a", resume=path)
     assert str(raised.value) == message
+
+
+def test_what_is_no_checkpoint_is_not_gone_on_with(files: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError) as raised:
+        train(make_plan(files), model_dir=tmp_path / "b", resume=tmp_path / "a")
+    assert str(raised.value) == (
+        f"{tmp_path}/a: is no checkpoint; name one, such as {tmp_path}/b/checkpoints/step-1000, or say auto or never"
+    )
+    with sealing(tmp_path / "bundle") as directory:
+        (directory / "bundle.json").write_text("{}")
+    with pytest.raises(ArtifactError) as raised:
+        train(make_plan(files), model_dir=tmp_path / "b", resume=tmp_path / "bundle")
+    assert str(raised.value) == (
+        f"{tmp_path}/bundle: is no checkpoint (it has no state.json); name one that `peprank train` saved"
+    )

@@ -56,9 +56,11 @@ class Checkpoint:
         """Verify every file of a checkpoint directory.
 
         Raises:
-            ArtifactError: it is damaged or of another format; the message names the file.
+            ArtifactError: it is damaged, of another format, or no checkpoint; the message names the file.
         """
         verify(path)
+        if not (path / _STATE).is_file():
+            raise ArtifactError(f"{path}: is no checkpoint (it has no {_STATE}); name one that `peprank train` saved")
         state = json.loads((path / _STATE).read_text("utf-8"))
         if state.get("format") != FORMAT:
             raise ArtifactError(f"{path}: has format {state.get('format')}, this peprank reads {FORMAT}")

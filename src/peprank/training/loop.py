@@ -16,6 +16,7 @@ from peprank.encode import Encoder
 from peprank.errors import ArtifactError, TrainingError
 from peprank.evaluation import Results, evaluate
 from peprank.sealed import write_whole
+from peprank.spec.feature import RawFeature
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Precision
 from peprank.training import board
@@ -61,12 +62,13 @@ def train(
 
     Raises:
         DataError: the rows do not fit the plan.
-        TrainingError: model_dir is in use or cannot be written, a loss is not finite, or there is nothing to train on.
+        TrainingError: model_dir is in use or cannot be written, there is no such device, a loss is not finite, or there
+            is nothing to train on.
         ArtifactError: no checkpoint that could be resumed fits the plan.
     """
     listener = listener or Silent()
     store = CheckpointStore(model_dir or Path(spec.model_dir))
-    place = torch.device(device)
+    place = _place(device)
     with store.lock(), Deferred() as signals, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(spec.train.seed)
         run = _Run(spec, store, place, listener, signals)
@@ -124,6 +126,8 @@ class _Run:
                 "metrics.jsonl is shorter than the checkpoint says; its missing lines are not made again"
             )
         self._open_board()
+        for pattern in self._learner.network.idle_patterns:
+            self._listener.note(f"part_optimizers: '{pattern}' has no effect: it matches no parameter that is left")
 
     def to_the_end(self) -> TrainResult:
         """Train until the plan's last step or epoch, or until early stopping."""
@@ -161,10 +165,13 @@ class _Run:
         if self._spec.train.fine_tune_checkpoint is None:
             return
         checkpoint = weights_to_start_with(Path(self._spec.train.fine_tune_checkpoint))
-        left = self._learner.start_from(checkpoint.weights(), dict(self._spec.train.fine_tune_names))
+        names = dict(self._spec.train.fine_tune_names)
+        left = self._learner.start_from(checkpoint.weights(), names)
         self._listener.note(f"starting from the weights of {checkpoint.path}")
         if left:
             self._listener.note(f"{len(left)} weights keep their first values: {'; '.join(left)}")
+        if idle := names.keys() - self._learner.ranker.weights().keys():
+            self._listener.note(f"fine_tune_ckpt_param_map: no weight here is called {', '.join(sorted(idle))}")
 
     def _profile_path(self) -> Path | None:
         return self._store.model_dir / "profile.json" if self._spec.train.is_profiling else None
@@ -350,9 +357,17 @@ class _Run:
 
     def _note_unknown_values(self) -> None:
         for name, rate in self._progress.unknown_rates(above=_UNKNOWN_RATE).items():
-            self._listener.note(
-                f"feature '{name}': {rate:.1%} of its values in the first epoch are not in its vocabulary"
-            )
+            feature = self._spec.feature(name)
+            is_number = isinstance(feature, RawFeature) and not feature.is_bucketized
+            what = "not finite, or not after its normalizer" if is_number else "not in its vocabulary"
+            self._listener.note(f"feature '{name}': {rate:.1%} of its values in the first epoch are {what}")
+
+
+def _place(device: str) -> torch.device:
+    place = torch.device(device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(f"device = {device}: torch finds no GPU here; train on the device cpu")
+    return place
 
 
 def _is_due(count: int, every: int | None) -> bool:

@@ -48,6 +48,7 @@ class NetworkOptimizer:
         members: dict[int, list[Parameter]] = {}
         for name, value in self._named.items():
             members.setdefault(_part_of(name, plan), []).append(value)
+        self.idle_patterns = [part.pattern for k, part in enumerate(plan.parts, 1) if k not in members]
         rules = [(plan.rule, plan.schedule), *((part.rule, part.schedule or plan.schedule) for part in plan.parts)]
         self._parts = [
             _Part(_optimizer(rules[k][0], values), rules[k][0].lr, rules[k][1]) for k, values in sorted(members.items())

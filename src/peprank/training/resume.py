@@ -29,6 +29,8 @@ def checkpoint_to_resume(store: CheckpointStore, resume: str | Path, note: Note)
         if (place := store.start_afresh()) is not None:
             note(f"starting afresh; the earlier run was moved to {place}")
         return None
+    if not (Path(resume) / MANIFEST).is_file():
+        raise ArtifactError(f"{resume}: is no checkpoint; name one, such as {store.path(1000)}, or say auto or never")
     checkpoint = Checkpoint.open(Path(resume))
     if later := [step for step in store.steps() if step > checkpoint.step]:
         raise TrainingError(
