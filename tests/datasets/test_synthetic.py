@@ -130,6 +130,7 @@ def test_a_class_that_is_missing_leaves_both_bounds_undefined(tmp_path: Path) ->
             "tasks = 0: must lie in 1..7; they are ['click', 'long_view', 'like', 'follow', 'forward', "
             "'hate', 'comment']",
         ),
+        ({"seed": -1}, "seed = -1: must be at least 0"),
         ({"val_fraction": 1.0}, "val_fraction = 1.0: must lie in (0, 1)"),
     ],
 )

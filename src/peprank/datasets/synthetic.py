@@ -110,7 +110,7 @@ def make(
     Raises:
         DataError: an argument is out of its range.
     """
-    _check(rows, domains, tasks, val_fraction)
+    _check(rows, domains, tasks, seed, val_fraction)
     rng = np.random.default_rng(seed)
     users = _make_users(rng, np.clip(rows // 25, 20, _USER_IDS))
     videos = _make_videos(rng, np.clip(rows // 60, 20, _VIDEO_IDS))
@@ -153,13 +153,15 @@ def gap_closed(auc: float | None, constant: float | None, oracle: float | None) 
     return (auc - constant) / (oracle - constant)
 
 
-def _check(rows: int, domains: int, tasks: int, val_fraction: float) -> None:
+def _check(rows: int, domains: int, tasks: int, seed: int, val_fraction: float) -> None:
     if rows < 100:
         raise DataError(f"rows = {rows}: make at least 100")
     if not 1 <= domains <= MAX_DOMAINS:
         raise DataError(f"domains = {domains}: must lie in 1..{MAX_DOMAINS}")
     if not 1 <= tasks <= len(BASE_RATES):
         raise DataError(f"tasks = {tasks}: must lie in 1..{len(BASE_RATES)}; they are {list(BASE_RATES)}")
+    if seed < 0:
+        raise DataError(f"seed = {seed}: must be at least 0")
     if not 0 < val_fraction < 1:
         raise DataError(f"val_fraction = {val_fraction}: must lie in (0, 1)")
 
