@@ -31,11 +31,10 @@ OK, FAILED, BAD_CONFIG = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser(arguments)
-    args = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminate)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
+        args = _parser(arguments).parse_args(arguments)  # within: a verb takes seconds to import
         return int(args.run(args))
     except ConfigError as error:
         console.print(str(error), markup=False)

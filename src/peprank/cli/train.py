@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " and start afresh; PATH: go on from this checkpoint",
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: cpu")
-    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: one per core)")
+    parser.add_argument("--threads", type=_at_least_one, metavar="N", help="processor threads (default: one per core)")
     parser.set_defaults(run=run)
 
 
@@ -56,6 +56,12 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"best checkpoint: {result.best}", markup=False)
     out.print(f"next: peprank export {result.model_dir} --out BUNDLE", markup=False)
     return 0
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 class Reporter:
