@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from peprank.batch import Targets
 from peprank.models import MultiTaskRanker, build, from_torcheasyrec
 from peprank.models.peer import peer_names, stack_rows
+from peprank.spec.train import Adam, DenseOptimizer, SparseAdagrad, SparseOptimizer
+from peprank.training.loss import task_losses, total_loss
+from peprank.training.optim import NetworkOptimizer
+from peprank.training.sparse import EmbeddingOptimizer
 from tests.reference.fixtures import TRAJECTORY, Fixture, load
 
 
@@ -30,29 +34,19 @@ def gradient_deviation(case: str) -> float:
 
 
 def trajectory_deviation() -> float:
-    """Largest difference of a weight after five steps of Adagrad (tables) and Adam (the rest)."""
+    """Largest difference of a weight after five steps of training's own Adagrad (tables) and Adam (the rest)."""
     fixture = load(TRAJECTORY)
     ranker = build(fixture.spec, seed=0)
     from_torcheasyrec(ranker, fixture.tensors("w0/"))
-    dense = torch.optim.Adam([value for _, value in ranker.dense_parameters()], lr=0.01)
-    squares = {name: torch.zeros_like(value) for name, value in ranker.sparse_parameters()}
+    tables = EmbeddingOptimizer(dict(ranker.sparse_parameters()), SparseOptimizer(rule=SparseAdagrad()))
+    network = NetworkOptimizer(ranker.dense_parameters(), DenseOptimizer(rule=Adam(lr=0.01)))
     for step in range(5):
-        ranker.zero_grad()
         torch.autograd.backward(_total_loss(ranker, fixture, f"step{step}/"))
-        dense.step()
-        for name, value in ranker.sparse_parameters():
-            _adagrad_step(value, squares[name], lr=0.05)
+        tables.step(0.05)
+        network.step(step=step, epoch=0)
     recorded, own = fixture.tensors("wN/model."), ranker.weights()
     names = peer_names(ranker).items()
     return _largest([own[name] - stack_rows([recorded[part] for part in parts]) for name, parts in names])
-
-
-def _adagrad_step(weight: Tensor, squares: Tensor, *, lr: float) -> None:
-    """fbgemm's EXACT_ADAGRAD; rows without a gradient stay as they are."""
-    assert weight.grad is not None
-    gradient = weight.grad.to_dense()
-    squares += gradient**2
-    weight.data -= lr * gradient / (squares.sqrt() + 1e-8)
 
 
 def _ranker(fixture: Fixture) -> MultiTaskRanker:
@@ -62,10 +56,9 @@ def _ranker(fixture: Fixture) -> MultiTaskRanker:
 
 
 def _total_loss(ranker: MultiTaskRanker, fixture: Fixture, prefix: str = "") -> Tensor:
-    """Sum of the tasks' mean cross-entropies; weights of the task space are divided by their mean."""
-    labels, weights = fixture.labels(prefix)
-    cross_entropy = F.binary_cross_entropy_with_logits(ranker(fixture.features(prefix)), labels, reduction="none")
-    return (cross_entropy * weights / weights.mean(0)).mean(0).sum()
+    """Sum of the tasks' mean cross-entropies, as training has it."""
+    targets = Targets(*fixture.labels(prefix), {})
+    return total_loss(task_losses(ranker(fixture.features(prefix)), targets, fixture.spec))
 
 
 def _gradients(ranker: MultiTaskRanker) -> dict[str, Tensor]:
