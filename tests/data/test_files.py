@@ -91,3 +91,18 @@ def test_a_place_that_arrow_does_not_know_is_refused() -> None:
         "odps://project/tables/rows: no such kind of place; copy the rows to files first "
         "(Unrecognized filesystem type in URI: odps://project/tables/rows)"
     )
+
+
+def test_rows_behind_a_link_do_not_count_twice(tree: Path) -> None:
+    (tree / "part" / "again").symlink_to(tree / "part")  # a folder within itself
+    with pytest.raises(DataError) as caught:
+        find_files(["part"], SUFFIXES)
+    assert str(caught.value).startswith("part/again/")
+    assert ": is named twice (as part/again/" in str(caught.value)
+    (tree / "latest.parquet").symlink_to(tree / "day2.parquet")
+    assert [file.name for file in find_files(["latest.parquet"], SUFFIXES)] == ["latest.parquet"]
+    with pytest.raises(DataError) as caught:
+        find_files(["day2.parquet", "latest.parquet"], SUFFIXES)
+    assert str(caught.value) == (
+        "latest.parquet: is named twice (as day2.parquet too); its rows would count double, so name it once"
+    )

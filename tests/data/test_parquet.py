@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peprank.data import parquet
+from peprank.data.files import InputFile
 from peprank.data.reader import RowReader, open_rows
 from peprank.data.rows import Column, ColumnKind
 from peprank.errors import DataError
@@ -174,3 +175,15 @@ def test_a_csv_file_read_as_parquet_says_which_dataset_type_it_is() -> None:
     Path("1.csv").write_text("user\n7\n")
     with pytest.raises(DataError, match=r"for CSV write data_config\.dataset_type: CsvDataset or leave it out"):
         rows_of("1.csv")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: InputFile) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write("1.parquet", {"user": pa.array([1])})
+    monkeypatch.setattr(InputFile, "open", refused)
+    with pytest.raises(
+        DataError, match=r"^1\.parquet: may not be read by this user; change its rights or leave it out$"
+    ):
+        rows_of("1.parquet")

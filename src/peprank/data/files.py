@@ -56,9 +56,16 @@ def find_files(inputs: Sequence[str], suffixes: tuple[str, ...]) -> tuple[InputF
     files = tuple(file for place in places for file in _find(place, suffixes))
     seen: dict[tuple[str, str], InputFile] = {}
     for file in files:
-        if seen.setdefault((file.file_system.type_name, file.path), file) is not file:
-            raise DataError(f"{file.name}: is named twice; its rows would count double, so name it once")
+        if (first := seen.setdefault(_identity(file), file)) is not file:
+            also = f" (as {first.name} too)" if first.name != file.name else ""
+            raise DataError(f"{file.name}: is named twice{also}; its rows would count double, so name it once")
     return files
+
+
+def _identity(file: InputFile) -> tuple[str, str]:
+    """The same for one file, whichever links lead to it."""
+    kind = file.file_system.type_name
+    return kind, str(Path(file.path).resolve()) if kind == "local" else file.path
 
 
 def _split_commas(item: str) -> Iterable[str]:

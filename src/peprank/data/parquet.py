@@ -96,6 +96,8 @@ def _read_footer(file: InputFile) -> pq.FileMetaData:
     try:
         with file.open() as stream:
             return pq.read_metadata(stream)
+    except PermissionError as error:
+        raise DataError(f"{file.name}: may not be read by this user; change its rights or leave it out") from error
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         message = f"{file.name}: not a Parquet file, or cut short ({file.num_bytes} bytes)"
