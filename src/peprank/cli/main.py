@@ -31,9 +31,10 @@ OK, FAILED, BAD_CONFIG = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Waiting threads that spin take the cores from the thread that reads rows and from whatever else runs here: with
-    # one other busy process on two cores a training step took 1.4 times as long. Read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for the next layer spin, by default long enough to take a core from whatever else runs here.
+    # 120 steps of the demo on 2 cores, alone / beside one busy process: default 15.6 / 31.7 s, this 16.6 / 22.1 s, no
+    # spinning 25.0 / 17.8 s (2026-11-21). Read by GNU's OpenMP when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     signal.signal(signal.SIGTERM, _terminate)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
