@@ -20,7 +20,7 @@ from peprank.spec.model import (
 )
 from tests.evaluation.plan import BUY, CLICK, column_of, judged, plan
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(-1e300, 1e300)
 names = st.text(max_size=8)
 measures = st.builds(Measure, finite) | st.builds(Measure, st.none(), st.text(min_size=1, max_size=20))
 cells = st.builds(

@@ -165,3 +165,8 @@ def test_losses_are_named_like_the_peers_and_read_their_own_columns() -> None:
     twice = 2 * row_losses(SoftmaxCrossEntropy(), logits[:, 1:4], torch.zeros(1), {})
     assert losses["softmax_cross_entropy_grade"].item() == pytest.approx(twice.item())
     assert total_loss(losses).item() == pytest.approx(sum(value.item() for value in losses.values()))
+
+
+def test_the_total_is_the_plain_sum_of_the_task_losses() -> None:
+    losses = {"binary_cross_entropy_ctr": torch.tensor(0.25), "l2_loss_price": torch.tensor(1.5)}
+    assert total_loss(losses).item() == 1.75
