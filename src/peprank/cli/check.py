@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     tasks = ", ".join(task.name for task in spec.model.tasks)
     console.print(
         f"{args.config}: fine. {len(spec.features)} features, {len(spec.model.tables)} tables, tasks {tasks}"
-        f" ({len(lowered.warnings)} warnings, {time.perf_counter() - started:.2f} s)",
+        f" ({len(lowered.warnings)} warning{'s' * (len(lowered.warnings) != 1)}, {time.perf_counter() - started:.2f} s)",
         markup=False,
     )
     return 0
