@@ -138,11 +138,8 @@ def evaluation(
     """How the model is judged."""
     if msg.HasField("gauc_feature"):
         names.check_id_feature(msg.gauc_feature, at["gauc_feature"])
-    if msg.log_step_count_steps < 1:
-        at["log_step_count_steps"].error("must be at least 1")
     return EvalSpec(
         num_steps=msg.num_steps or None,
-        log_every_steps=msg.log_step_count_steps,
         gauc_feature=_gauc_feature(msg, towers, names),
         use_ema=_use_ema(msg, at, has_ema=has_ema),
     )

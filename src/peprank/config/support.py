@@ -42,7 +42,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
         early_stopping""",
     "EarlyStopping": "metric patience larger_is_better min_delta",
     "GradClipping": "clipping_type max_gradient norm_type",
-    "EvalConfig": "num_steps log_step_count_steps use_dense_ema gauc_feature",
+    "EvalConfig": "num_steps use_dense_ema gauc_feature",
     "ExportConfig": "exporter_type best_exporter_metric metric_larger_is_better use_dense_ema",
     "SparseOptimizer": """
         sgd_optimizer adagrad_optimizer adam_optimizer partial_rowwise_adam_optimizer rowwise_adagrad_optimizer
@@ -136,6 +136,7 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
         "save_checkpoints_timestamp_quorum": "there is one worker",
     },
     "GradClipping": {"enable_global_grad_clip": "on one machine every gradient is global"},
+    "EvalConfig": {"log_step_count_steps": "`peprank evaluate` draws a progress bar, and training logs the result"},
     "ExportConfig": {"cudnn_allow_tf32": _TF32, "cuda_matmul_allow_tf32": _TF32},
     "SGDOptimizer": {"fused": _FUSED},
     "AdagradOptimizer": {"fused": _FUSED},

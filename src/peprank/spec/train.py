@@ -263,7 +263,6 @@ class EvalSpec:
     """How a model is judged."""
 
     num_steps: int | None = None  # None: all rows
-    log_every_steps: int = 10
     gauc_feature: str | None = None  # id feature whose values form GAUC's groups, mostly user_id
     use_ema: bool = False
 
