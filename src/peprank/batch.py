@@ -22,15 +22,6 @@ class Ids:
     offsets: Tensor | None = None  # int64 [B + 1], from 0 to N
     weights: Tensor | None = None  # float32, shaped like values
 
-    def ragged(self) -> tuple[Tensor, Tensor]:
-        """values [N] without MISSING and offsets [B + 1], whichever form this is in."""
-        if self.offsets is not None:
-            return self.values, self.offsets
-        present = self.values != MISSING
-        offsets = present.new_zeros(len(present) + 1, dtype=self.values.dtype)
-        offsets[1:] = present.cumsum(0)
-        return self.values[present], offsets
-
     def to(self, device: torch.device) -> Ids:
         """These ids on `device`."""
         return Ids(self.values.to(device), _moved(self.offsets, device), _moved(self.weights, device))

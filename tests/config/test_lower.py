@@ -115,7 +115,7 @@ def test_taobao_runs_from_files_once_its_paths_are_overridden(taobao: Lowered) -
     spec = taobao.spec
     assert spec.train_inputs == ("data/train.parquet", "more/*.parquet")
     assert spec.eval_inputs == ("data/eval.parquet",)
-    assert spec.data == DataSpec(batch_rows=8192, num_threads=8, label_columns=("clk", "buy"))
+    assert spec.data == DataSpec(batch_rows=8192, num_threads=8)
     assert (spec.train.num_epochs, spec.train.checkpoint_every_steps, spec.train.seed) == (1, 1000, 42)
     assert isinstance(spec.train.sparse.rule, SparseAdagrad)
     assert spec.train.sparse.rule.lr == pytest.approx(0.001)
@@ -290,7 +290,6 @@ def test_a_tower_keeps_its_weights_and_its_space() -> None:
     first, second = plan(BASE).spec.model.tasks
     assert first.losses == (BinaryCrossEntropy(),)
     assert (second.sample_weight, second.space) == ("row_weight", TaskSpace(label="click", out_weight=0.5))
-    assert plan(BASE).spec.data.weight_columns == ("row_weight",)
 
 
 def test_one_dropout_ratio_counts_for_all_layers_and_batch_norm_drops_the_bias() -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from peprank.batch import MISSING, Features
+from peprank.batch import MISSING, Features, Ids
 from peprank.encode.encoder import NO_KEY
 from peprank.errors import DataError, SpecError
 from peprank.spec.feature import Expression, FeatureSpec, Hashed, Identity, IdFeature, RawFeature, Vocabulary
@@ -84,11 +86,19 @@ def batch_of(items: list[dict[str, Any]]) -> pa.RecordBatch:
     return rows(**{name: pa.array([item[name] for item in items], kind) for name, kind in TYPES.items()})
 
 
+def ragged(ids: Ids) -> tuple[Tensor, Tensor]:
+    """Values [N] without MISSING and offsets [B + 1], whichever form the ids are in."""
+    if ids.offsets is not None:
+        return ids.values, ids.offsets
+    present = ids.values != MISSING
+    return ids.values[present], torch.cat([torch.zeros(1, dtype=torch.int64), present.cumsum(0)])
+
+
 def view(features: Features) -> list[dict[str, Any]]:
     """Each row by itself: its ids with their weights, its numbers, its domain."""
     items: list[dict[str, Any]] = [{"domain": domain} for domain in features.domain.tolist()]
     for name, ids in features.ids.items():
-        values, offsets = ids.ragged()
+        values, offsets = ragged(ids)
         weights = None if ids.weights is None else ids.weights.tolist()
         if ids.weights is not None and ids.offsets is None:
             weights = ids.weights[ids.values != MISSING].tolist()
@@ -140,7 +150,7 @@ def test_ids_lie_inside_their_table(items: list[dict[str, Any]]) -> None:
     assert len(features.ids) + len(features.numbers) == len(EVERY_FEATURE)
     for feature in EVERY_FEATURE:
         if feature.name in features.ids:
-            values, _ = features.ids[feature.name].ragged()
+            values, _ = ragged(features.ids[feature.name])
             assert all(0 <= index < feature.rows for index in values.tolist())
 
 

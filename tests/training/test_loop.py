@@ -136,7 +136,7 @@ def with_a_huge_label(files: Path, directory: Path, step: int) -> PipelineSpec:
     return replace(
         plan,
         train_inputs=(str(directory / "rows.parquet"),),
-        data=replace(plan.data, shuffle=False, label_columns=("clk", "buy", "time")),
+        data=replace(plan.data, shuffle=False),
         model=replace(plan.model, tasks=(*plan.model.tasks, time)),
     )
 

@@ -92,7 +92,7 @@ def make_plan(directory: Path, *, epochs: int = 2, judged: bool = True, **change
         train_inputs=(str(directory / "train-*.parquet"),),
         eval_inputs=(str(directory / "val.parquet"),) if judged else (),
         model_dir=str(directory / "model"),
-        data=DataSpec(batch_rows=BATCH, shuffle=True, shuffle_batches=3, num_threads=2, label_columns=("clk", "buy")),
+        data=DataSpec(batch_rows=BATCH, shuffle=True, shuffle_batches=3, num_threads=2),
         features=(
             IdFeature(name="user", column="user", rule=Identity(rows=USERS)),
             IdFeature(name="item", column="item", rule=Hashed(rows=300)),

@@ -25,7 +25,7 @@ VERBS = {
     "predict": "Score rows with a bundle.",
     "datasets": "Make training data from public logs, or made-up rows with a known truth.",
 }
-OK, FAILED, BAD_CONFIG = 0, 1, 2
+FAILED, BAD_CONFIG = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -89,7 +89,7 @@ def _pipeline(
     if not eval_inputs:
         _note_no_evaluation(at)
     towers = msg.model_config.pepnet.task_towers
-    data = lower_data.data(msg.data_config, at["data_config"], (*train_inputs, *eval_inputs), towers)
+    data = lower_data.data(msg.data_config, at["data_config"], (*train_inputs, *eval_inputs))
     inputs = lower_data.feature_inputs(msg.data_config, at["data_config"], open_text)
     embedded, broken = features(list(msg.feature_configs), at["feature_configs"], inputs)
     names = Names(

@@ -28,12 +28,12 @@ def paths(text: str, at: Place, flag: str) -> tuple[str, ...]:
     return listed
 
 
-def data(msg: pb.DataConfig, at: Place, inputs: Iterable[str], towers: Sequence[pb.TaskTower]) -> DataSpec:
-    """How rows are read. `inputs` are all paths, `towers` say which labels and weights are read."""
+def data(msg: pb.DataConfig, at: Place, inputs: Iterable[str]) -> DataSpec:
+    """How rows are read. `inputs` are all paths."""
     file_format = _file_format(msg, at, list(inputs))
     _check_at_least_one(msg, at)
-    labels = [name for tower in towers for name in (tower.label_name, tower.task_space_indicator_label)]
-    weights = [tower.sample_weight_name for tower in towers]
+    _check_listed_once(msg.label_fields, at["label_fields"])
+    _check_listed_once(msg.sample_weight_fields, at["sample_weight_fields"])
     return DataSpec(
         file_format=file_format,
         csv=_csv(msg, at, is_csv=file_format is FileFormat.CSV),
@@ -43,8 +43,6 @@ def data(msg: pb.DataConfig, at: Place, inputs: Iterable[str], towers: Sequence[
         shuffle=msg.shuffle,
         shuffle_batches=msg.shuffle_buffer_size,
         num_threads=max(msg.num_workers, 1),
-        label_columns=_columns(msg.label_fields, labels, at["label_fields"]),
-        weight_columns=_columns(msg.sample_weight_fields, weights, at["sample_weight_fields"]),
     )
 
 
@@ -57,13 +55,10 @@ def _check_at_least_one(msg: pb.DataConfig, at: Place) -> None:
         at["shuffle_buffer_size"].error("must be at least 1 batch")
 
 
-def _columns(listed: Sequence[str], read: Iterable[str], at: Place) -> tuple[str, ...]:
-    """Those of the listed columns that some tower reads: nobody need carry the others along."""
-    wanted = set(read)
+def _check_listed_once(listed: Sequence[str], at: Place) -> None:
     for index, name in enumerate(listed):
         if name in listed[:index]:
             at[index].error("is listed twice; list each column once")
-    return tuple(name for name in dict.fromkeys(listed) if name in wanted)
 
 
 def _file_format(msg: pb.DataConfig, at: Place, inputs: Sequence[str]) -> FileFormat:

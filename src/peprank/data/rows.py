@@ -48,7 +48,7 @@ def columns_of(spec: PipelineSpec, *, with_targets: bool, keep: Sequence[str] = 
             what the model itself sees, so rows to be scored need no more than that.
         keep: further columns to carry along unchanged.
     """
-    features = spec.features if with_targets else _model_inputs(spec)
+    features = spec.features if with_targets else spec.input_features
     targets = [column for task in spec.model.tasks for column in _target_columns(task)] if with_targets else []
     columns: dict[str, Column] = {}
     for column in (*map(_feature_column, features), *targets, *(Column(name, ColumnKind.ANY) for name in keep)):
@@ -126,13 +126,6 @@ def conform_to(rows: pa.RecordBatch, schema: pa.Schema, columns: Sequence[Column
 
 
 # What a plan reads
-
-
-def _model_inputs(spec: PipelineSpec) -> Iterable[FeatureSpec]:
-    names = {item.feature for group in spec.model.groups for item in group.inputs}
-    if spec.model.domain:
-        names.add(spec.model.domain.feature)
-    return (feature for feature in spec.features if feature.name in names)
 
 
 def _feature_column(feature: FeatureSpec) -> Column:

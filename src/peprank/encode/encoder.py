@@ -46,8 +46,7 @@ class Encoder:
         self._tasks = spec.model.tasks
         self._key_columns = {feature.name: feature.column for feature in spec.key_features}
         self._domain = spec.model.domain.feature if spec.model.domain else None
-        used = {item.feature for group in spec.model.groups for item in group.inputs} | {self._domain}
-        features = [feature for feature in spec.features if feature.name in used]
+        features = spec.input_features
         self._columns = {feature.name: feature.column for feature in features}
         self._ids = {feature.name: _id_encoder(feature) for feature in features if _has_table(feature)}
         self._numbers: dict[str, _EncodeNumbers] = {

@@ -38,8 +38,6 @@ class DataSpec:
     shuffle: bool = False
     shuffle_batches: int = 32  # size of the shuffle buffer, in batches
     num_threads: int = 8  # row groups that are read at the same time
-    label_columns: tuple[str, ...] = ()
-    weight_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +57,14 @@ class PipelineSpec:
     def feature(self, name: str) -> FeatureSpec:
         """The feature called `name`."""
         return next(feature for feature in self.features if feature.name == name)
+
+    @property
+    def input_features(self) -> tuple[FeatureSpec, ...]:
+        """Features that the model itself sees: those of its groups, and the domain."""
+        names = {item.feature for group in self.model.groups for item in group.inputs}
+        if self.model.domain is not None:
+            names.add(self.model.domain.feature)
+        return tuple(feature for feature in self.features if feature.name in names)
 
     @property
     def key_features(self) -> tuple[IdFeature, ...]:
