@@ -46,9 +46,10 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         return 2
     tasks = ", ".join(task.name for task in spec.model.tasks)
+    warnings = f"{len(lowered.warnings)} warning{'' if len(lowered.warnings) == 1 else 's'}"
     console.print(
         f"{args.config}: fine. {len(spec.features)} features, {len(spec.model.tables)} tables, tasks {tasks}"
-        f" ({len(lowered.warnings)} warning{'s' * (len(lowered.warnings) != 1)}, {time.perf_counter() - started:.2f} s)",
+        f" ({warnings}, {time.perf_counter() - started:.2f} s)",
         markup=False,
     )
     return 0
