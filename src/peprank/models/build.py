@@ -195,7 +195,7 @@ def _xavier(module: nn.Module) -> None:
 
 
 _ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
-    Activation.RELU: nn.ReLU,
+    Activation.RELU: partial(nn.ReLU, inplace=True),  # of a linear map, which does not read its result
     Activation.LEAKY_RELU: nn.LeakyReLU,
     Activation.PRELU: nn.PReLU,
     Activation.ELU: nn.ELU,

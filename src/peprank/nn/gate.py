@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from peprank.nn.dropout import drawn_to_keep, kept_scale
 
 
 class GateNU(nn.Module):
@@ -49,9 +53,10 @@ class GateNU(nn.Module):
 
 
 class GateBank(nn.Module):
-    """Several Gate NUs that read one input; their first layers are one matrix product.
+    """Several Gate NUs that read one input, as one matrix product and with their derivative written out.
 
-    Equal to one `GateNU` per entry of `out_dims`: gate k has rows `hidden_rows[k]` of `hidden` and layer `logits[k]`.
+    Equal to one `GateNU` per entry of `out_dims`, gate k with its share of the rows of `hidden` and layer `logits[k]`;
+    but half as long in training, since numbers are overwritten where autograd would keep each step of them.
 
     Args:
         prior_dim: width P of the prior.
@@ -59,6 +64,8 @@ class GateBank(nn.Module):
         observed_dim: width R of the input that is read without a gradient.
         hidden_dims: hidden width of each gate; None: as wide as its units.
         gamma: open upper end of delta.
+        dropouts: ratio of the units of each gate that drop out in training: a dropped unit's delta is 0, the others
+            are larger by what is missing. (): none.
 
     Shapes: prior [B, P], observed [B, R] -> one delta [B, H_k] per gate.
     """
@@ -71,18 +78,89 @@ class GateBank(nn.Module):
         observed_dim: int = 0,
         hidden_dims: Sequence[int] | None = None,
         gamma: float = 2.0,
+        dropouts: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.hidden_dims, self.out_dims = list(hidden_dims or out_dims), list(out_dims)
         self.hidden = nn.Linear(prior_dim + observed_dim, sum(self.hidden_dims))
         self.logits = nn.ModuleList(nn.Linear(h, out) for h, out in zip(self.hidden_dims, out_dims, strict=True))
         self.gamma = gamma
+        self.dropouts = list(dropouts or [0.0] * len(out_dims))
 
     def forward(self, prior: Tensor, observed: Tensor | None = None) -> list[Tensor]:
         """Delta [B, H_k] of each gate."""
-        hidden = torch.relu(observing_linear(self.hidden, prior, observed))  # [B, sum of hidden_dims]
-        chunks = torch.split(hidden, self.hidden_dims, dim=1)
-        return [self.gamma * torch.sigmoid(logit(x)) for logit, x in zip(self.logits, chunks, strict=True)]
+        observed = prior[:, :0] if observed is None else observed
+        dropouts = self.dropouts if self.training else [0.0] * len(self.dropouts)
+        layers = [parameter for logit in self.logits for parameter in (logit.weight, logit.bias)]
+        deltas: tuple[Tensor, ...] = _Gates.apply(  # type: ignore[no-untyped-call]
+            prior, observed, self.gamma, dropouts, self.hidden.weight, self.hidden.bias, *layers
+        )
+        return list(deltas)
+
+
+class _Gates(torch.autograd.Function):
+    """deltas = gamma * sigmoid(W2_k relu(W1 (prior ⊕ sg(observed)) + b1)_k + b2_k), dropped out where asked.
+
+    With t_k = gamma / (1 - dropout_k) and m the kept units, delta = m t_k sigmoid(z), so its derivative by z is
+    delta (1 - delta / t_k): the deltas alone are kept for the way back.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        prior: Tensor,
+        observed: Tensor,
+        gamma: float,
+        dropouts: Sequence[float],
+        *parameters: Tensor,
+    ) -> tuple[Tensor, ...]:
+        dtype = _compute_dtype(prior)
+        with torch.autocast(prior.device.type, enabled=False):
+            weight, bias, *layers = (parameter.to(dtype) for parameter in parameters)
+            x = torch.cat([prior.to(dtype), observed.to(dtype)], dim=1)  # [B, P + R]
+            hidden = torch.addmm(bias, x, weight.t()).relu_()  # [B, sum of h_k]
+            weights, biases = layers[0::2], layers[1::2]
+            tops = [gamma * kept_scale(dropout) for dropout in dropouts]
+            deltas = []
+            for h, w, b, top, dropout in zip(_parts(hidden, weights), weights, biases, tops, dropouts, strict=True):
+                delta = torch.addmm(b, h, w.t()).sigmoid_().mul_(top)  # [B, H_k]
+                if dropout > 0:
+                    delta.mul_(drawn_to_keep(delta.shape, dropout, delta.device))
+                deltas.append(delta)
+        ctx.save_for_backward(x, hidden, weight, *weights, *deltas)
+        ctx.tops, ctx.dtypes = tops, [prior.dtype, *(parameter.dtype for parameter in parameters)]
+        ctx.prior_dim = prior.shape[1]
+        return tuple(deltas)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, hidden, weight, *rest = ctx.saved_tensors
+        weights, deltas = rest[: len(ctx.tops)], rest[len(ctx.tops) :]
+        d_hidden = torch.empty_like(hidden)
+        d_layers: list[Tensor] = []
+        pieces = zip(grads, deltas, ctx.tops, weights, _parts(hidden, weights), _parts(d_hidden, weights), strict=True)
+        for grad, delta, top, w, h, d_h in pieces:
+            d_z = grad * delta
+            d_z.addcmul_(d_z, delta, value=-1 / top)  # grad * delta * (1 - delta / top)
+            torch.mm(d_z, w, out=d_h)
+            d_layers += [d_z.t() @ h, d_z.sum(0)]
+        d_hidden = torch.ops.aten.threshold_backward(d_hidden, hidden, 0)  # relu's
+        d_prior = d_hidden @ weight[:, : ctx.prior_dim]
+        found = [d_prior, d_hidden.t() @ x, d_hidden.sum(0), *d_layers]
+        d_prior, *d_parameters = (grad.to(dtype) for grad, dtype in zip(found, ctx.dtypes, strict=True))
+        return d_prior, None, None, None, *d_parameters
+
+
+def _parts(hidden: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Views of the columns of `hidden` that each gate's second layer reads."""
+    return torch.split(hidden, [weight.shape[1] for weight in weights], dim=1)
+
+
+def _compute_dtype(prior: Tensor) -> torch.dtype:
+    """What autocast would compute a linear map in."""
+    kind = prior.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else prior.dtype
 
 
 def observing_linear(linear: nn.Linear, prior: Tensor, observed: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from torch import Tensor, nn
 
 from peprank.errors import TrainingError
+from peprank.nn.dropout import Dropout
 
 NormName: TypeAlias = Literal["none", "batch", "layer"]
 
@@ -52,7 +53,7 @@ class MLP(nn.Module):
                 layer["norm"] = nn.BatchNorm1d(width) if self.normalizes_batch else nn.LayerNorm(width)
             layer["activation"] = activation()
             if dropouts and dropouts[k] > 0:
-                layer["dropout"] = nn.Dropout(dropouts[k])
+                layer["dropout"] = Dropout(dropouts[k])
             self.layers.append(nn.Sequential(layer))
 
     def forward(self, hidden: Tensor) -> Tensor:

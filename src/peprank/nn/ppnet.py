@@ -14,7 +14,7 @@ WiringName: TypeAlias = Literal["PAPER", "HIDDEN_ONLY", "TZREC"]
 
 
 class PPNet(nn.Module):
-    """Run T task towers over O_ep, each layer scaled by a gate: H <- f(H W + b) ⊗ delta, then dropout.
+    """Run T task towers over O_ep, each layer scaled by a gate: H <- f(H W + b) ⊗ delta.
 
     Scaling the input of layer l + 1, as the paper writes it, is scaling the output of layer l. So the paper's net is
     a gate on O_ep and then this rule for each layer; the last gate scales what the tower's logit layer reads.
@@ -38,7 +38,8 @@ class PPNet(nn.Module):
         gate_hidden_dim: hidden width of each gate; None: the width of one task's chunk.
         gamma: open upper end of the gates.
         activation: makes f.
-        dropouts: dropout ratio of each layer, (): none.
+        dropouts: dropout ratio of each layer's output, (): none. A unit whose gate is 0 has dropped out, so the gates
+            do it.
 
     Shapes: o_ep [B, E], prior [B, P] -> [B, T, h_L].
     """
@@ -69,19 +70,25 @@ class PPNet(nn.Module):
             observed_dim=input_dim,
             hidden_dims=[gate_hidden_dim or width for width in chunks],
             gamma=gamma,
+            dropouts=self._of_gates(dropouts or [0.0] * len(hidden_dims)),
         )
         self.layers = nn.ModuleList(
             nn.ModuleList(nn.Linear(i, o) for i, o in zip((input_dim, *hidden_dims), hidden_dims, strict=False))
             for _ in range(num_tasks)
         )
         self.activations = nn.ModuleList(activation() for _ in hidden_dims)
-        self.dropouts = nn.ModuleList(nn.Dropout(p) for p in dropouts or [0.0] * len(hidden_dims))
 
     def forward(self, o_ep: Tensor, prior: Tensor) -> Tensor:
         """Gated output of each task's last layer [B, T, h_L]."""
         deltas = self._deltas(prior, o_ep)
         outputs = [self._tower(layers, o_ep, delta) for layers, delta in zip(self.layers, deltas, strict=True)]
         return torch.stack(outputs).transpose(0, 1)  # a view: each task's [B, h_L] stays contiguous
+
+    def _of_gates(self, dropouts: Sequence[float]) -> list[float]:
+        """For each gate the dropout of what it scales, given each layer's; O_ep has none."""
+        if self.gates_jointly:
+            return [0.0] * self.gates_input + [*dropouts]
+        return [*dropouts] * self.num_tasks
 
     def _deltas(self, prior: Tensor, o_ep: Tensor) -> list[list[Tensor]]:
         """For each task the gate [B, h] of each gated vector, from the input up."""
@@ -96,6 +103,6 @@ class PPNet(nn.Module):
         hidden = o_ep
         if self.gates_input:
             hidden, deltas = deltas[0] * o_ep, deltas[1:]
-        for layer, delta, f, dropout in zip(layers.children(), deltas, self.activations, self.dropouts, strict=True):
-            hidden = dropout(f(layer(hidden)) * delta)
+        for layer, delta, f in zip(layers.children(), deltas, self.activations, strict=True):
+            hidden = f(layer(hidden)) * delta
         return hidden

@@ -1,0 +1,50 @@
+"""Dropout whose random numbers cost little beside a matrix product."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_STEPS = 1 << 16  # a ratio is rounded to a multiple of 1 / _STEPS
+
+
+class Dropout(nn.Module):
+    """Zero each number with probability `ratio` in training, and make up for it in the others.
+
+    Equal in distribution to `nn.Dropout`, which on the CPU draws a double for each number: a tenth of PEPNet's step.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        super().__init__()
+        self.ratio = ratio
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Tensor of the same shape."""
+        if not self.training or self.ratio == 0:
+            return hidden
+        return hidden * drawn_to_keep(hidden.shape, self.ratio, hidden.device) * kept_scale(self.ratio)
+
+
+def drawn_to_keep(shape: torch.Size, ratio: float, device: torch.device) -> Tensor:
+    """Draw which numbers stay: bool, False with probability `ratio`.
+
+    On the CPU 16 random bits decide on a number, four to a draw of a fast generator, which torch's own generator
+    seeds: so its state alone still fixes all that follows.
+    """
+    if device.type != "cpu":
+        return torch.rand(shape, device=device) >= ratio
+    seed = int(torch.empty((), dtype=torch.int64).random_())
+    num = shape.numel()
+    draws = np.random.Generator(np.random.SFC64(seed)).integers(0, 1 << 64, size=-(-num // 4), dtype=np.uint64)
+    return torch.from_numpy(draws.view(np.uint16)[:num] >= _threshold(ratio)).view(shape)
+
+
+def kept_scale(ratio: float) -> float:
+    """Factor of the numbers that stay: one over the share of them."""
+    return _STEPS / (_STEPS - _threshold(ratio))
+
+
+def _threshold(ratio: float) -> int:
+    """A number goes when its 16 bits are below this."""
+    return min(round(ratio * _STEPS), _STEPS - 1)
