@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import torch
 
 from peprank import bundle as bundles
 from peprank import config as configs
@@ -15,6 +16,7 @@ from peprank.data import columns_of, conform_table, open_rows
 from peprank.errors import ArtifactError
 from peprank.evaluation import Results
 from peprank.evaluation import evaluate as judge
+from peprank.models import has_bf16
 from peprank.predict import Scorer
 from peprank.training import CheckpointStore, TrainListener, TrainResult
 from peprank.training import train as fit
@@ -60,18 +62,20 @@ def train(
     return fit(spec, resume=resume, device=device, listener=listener, on_open=keep_config)
 
 
-def load(path: str | Path, *, checkpoint: str | None = None, bf16: bool = False) -> Scorer:
+def load(path: str | Path, *, checkpoint: str | None = None, bf16: bool | None = False) -> Scorer:
     """Load a bundle, or the checkpoint of a trained model_dir, ready to score: with the weights that `export` takes.
 
     Args:
         path: a bundle, or a model_dir that `train` filled.
         checkpoint: for a model_dir: "best", "latest", or a step number; by default the best.
-        bf16: compute the dense part in bfloat16.
+        bf16: compute the dense part in bfloat16; None: where the processor has it.
 
     Raises:
         ArtifactError: nothing loadable is there, it is damaged, or a checkpoint is asked of a bundle.
     """
     path = Path(path)
+    if bf16 is None:
+        bf16 = has_bf16(torch.device("cpu"))
     if not bundles.is_bundle(path):
         return Scorer(_from_model_dir(path, checkpoint or "best"), bf16=bf16)
     if checkpoint is not None:

@@ -126,6 +126,28 @@ def test_predict_keeps_columns_and_row_order(folder: Path, tmp_path: Path) -> No
     assert scores["note"].to_pylist() == pq.read_table(folder / "val.parquet")["note"].to_pylist()
 
 
+@pytest.mark.parametrize("has_bf16", [False, True])
+def test_auto_scores_in_what_the_processor_has_and_says_which(
+    folder: Path, tmp_path: Path, has_bf16: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("peprank.api.has_bf16", lambda _: has_bf16)
+    arguments = ["predict", str(folder / "bundle"), str(folder / "val.parquet"), "--out"]
+    for name, choice in (("auto", "auto"), ("named", "bf16" if has_bf16 else "float32")):
+        assert main([*arguments, str(tmp_path / name), "--precision", choice]) == 0
+    assert pq.read_table(tmp_path / "auto").equals(pq.read_table(tmp_path / "named"))
+    said = f"precision auto: {'bf16' if has_bf16 else 'float32'}\n"
+    assert capsys.readouterr().err == said
+
+
+def test_bf16_is_short_for_a_precision(folder: Path, tmp_path: Path) -> None:
+    arguments = ["predict", str(folder / "bundle"), str(folder / "val.parquet"), "--out"]
+    for name, choice in (("float32", []), ("long", ["--precision", "bf16"]), ("short", ["--bf16"])):
+        assert main([*arguments, str(tmp_path / name), *choice]) == 0
+    scores = {name: pq.read_table(tmp_path / name) for name in ("float32", "long", "short")}
+    assert scores["short"].equals(scores["long"])
+    assert not scores["short"].equals(scores["float32"])
+
+
 def test_predict_into_a_folder_that_cannot_be_written_leaves_nothing(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

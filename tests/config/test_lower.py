@@ -30,6 +30,7 @@ from peprank.spec.model import (
 )
 from peprank.spec.pipeline import CsvSpec, DataSpec, FileFormat
 from peprank.spec.train import (
+    DEFAULT_PRECISION,
     Adagrad,
     Adam,
     Clipping,
@@ -368,6 +369,19 @@ def test_the_run_is_lowered() -> None:
     assert train.precision is Precision.BF16
     assert train.clipping == GradClipping(kind=Clipping.NORM, max_gradient=0.5)
     assert train.early_stopping == EarlyStopping(metric="logloss_ctr", larger_is_better=False, patience=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "precision"),
+    [
+        ("", DEFAULT_PRECISION),
+        ('mixed_precision: ""', Precision.FLOAT32),
+        ('mixed_precision: "BF16"', Precision.BF16),
+        ('mixed_precision: "AUTO"', Precision.AUTO),
+    ],
+)
+def test_the_plan_says_the_precision_that_the_config_names(text: str, precision: Precision) -> None:
+    assert plan(changed("num_epochs: 1", f"num_epochs: 1 {text}")).spec.train.precision is precision
 
 
 @pytest.mark.parametrize(

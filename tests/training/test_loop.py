@@ -21,7 +21,7 @@ from peprank.spec.model import L2, TaskSpec
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Adam, DenseOptimizer, EarlyStopping, PartOptimizer, Precision
 from peprank.training import CheckpointStore, train
-from tests.training.world import BATCH, ROWS, Recorder, make_files, make_plan, make_rows
+from tests.training.world import BATCH, ROWS, Recorder, digests, make_files, make_plan, make_rows
 
 
 @pytest.fixture(scope="module")
@@ -294,11 +294,23 @@ def test_averaged_weights_are_judged_when_asked_and_kept_beside_the_others(files
 def test_bf16_learns_about_the_same(files: Path, tmp_path: Path) -> None:
     runs = {
         precision: train(make_plan(files, precision=precision), model_dir=tmp_path / precision.name)
-        for precision in Precision
+        for precision in (Precision.FLOAT32, Precision.BF16)
     }
     values = {precision: run.results.named()["logloss"] for precision, run in runs.items() if run.results is not None}
     assert values[Precision.BF16] == pytest.approx(values[Precision.FLOAT32], rel=0.02)
     assert values[Precision.BF16] != values[Precision.FLOAT32]
+
+
+@pytest.mark.parametrize("taken", [Precision.FLOAT32, Precision.BF16])
+def test_auto_trains_as_the_precision_that_it_takes_and_says_which(
+    files: Path, tmp_path: Path, taken: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peprank.models.precision.has_bf16", lambda _: taken is Precision.BF16)
+    listener = Recorder()
+    train(make_plan(files, epochs=1, precision=Precision.AUTO), model_dir=tmp_path / "auto", listener=listener)
+    train(make_plan(files, epochs=1, precision=taken), model_dir=tmp_path / "named")
+    assert listener.notes == [f"mixed_precision AUTO: computing in {taken.name}"]
+    assert digests(tmp_path / "auto", 10) == digests(tmp_path / "named", 10)
 
 
 def test_training_leaves_the_callers_random_state_alone(files: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from peprank.spec.train import (
     DenseOptimizer,
     EarlyStopping,
     GradClipping,
+    Precision,
     RowWiseAdagrad,
     SparseAdam,
     SparseOptimizer,
@@ -290,6 +291,23 @@ def test_when_all_checkpoints_are_damaged_the_run_says_so_and_stops(files: Path,
         f"{path}: is missing; the directory is not whole; no good checkpoint is left: start again with "
         "--resume never, or give a new model_dir"
     )
+
+
+def test_where_auto_takes_another_precision_the_run_stops_and_says_how_to_go_on(
+    files: Path, tmp_path: Path, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peprank.models.precision.has_bf16", lambda _: False)
+    stop(make_plan(files, precision=Precision.AUTO), tmp_path, StopAt(5))
+    monkeypatch.setattr("peprank.models.precision.has_bf16", lambda _: True)
+    with pytest.raises(ArtifactError) as raised:
+        train(make_plan(files, precision=Precision.AUTO), model_dir=tmp_path)
+    assert str(raised.value) == (
+        f"{tmp_path}/checkpoints/step-4: was made by another plan (train.precision: FLOAT32 -> BF16); "
+        'AUTO took FLOAT32 before and takes BF16 here: set mixed_precision to "" to go on, '
+        "start again with --resume never, or give a new model_dir"
+    )
+    train(make_plan(files, precision=Precision.FLOAT32), model_dir=tmp_path)
+    assert digests(tmp_path, LAST) == reference("adagrad, adam, exponential decay")
 
 
 def test_another_plan_is_refused_with_what_differs(files: Path, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from peprank import api
-from peprank.cli.terminal import output, row_progress
+from peprank.cli import options
+from peprank.cli.terminal import output, row_progress, say_precision
 from peprank.evaluation import render
 from peprank.sealed import write_whole
 
@@ -28,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("results.json"), metavar="FILE.json", help="default: ./results.json"
     )
     parser.add_argument("--all", action="store_true", help="print every domain, small ones too")
-    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16: faster, off by about 1e-3")
+    options.add_precision(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table, then write results.json: a place that cannot be written costs no table."""
-    scorer = api.load(args.model, checkpoint=args.checkpoint, bf16=args.bf16)
+    scorer = api.load(args.model, checkpoint=args.checkpoint, bf16=options.bf16(args))
+    say_precision(args.precision, bf16=scorer.bf16)
     with row_progress("evaluate") as on_rows:
         results = api.evaluate(scorer, args.inputs, by=args.by, on_rows=on_rows)
     console = output()

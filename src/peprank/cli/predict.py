@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from peprank import api
-from peprank.cli.terminal import row_progress
+from peprank.cli import options
+from peprank.cli.terminal import row_progress, say_precision
 from peprank.predict import predict_files
 
 EPILOG = """example:
@@ -23,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, folders, globs or URIs")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="appears whole or not at all")
     parser.add_argument("--keep", default="", metavar="COLUMNS", help="input columns to copy, separated by commas")
-    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16: faster, off by about 1e-3")
+    options.add_precision(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score, then say where the scores are."""
-    scorer = api.load(args.bundle, bf16=args.bf16)
+    scorer = api.load(args.bundle, bf16=options.bf16(args))
+    say_precision(args.precision, bf16=scorer.bf16)
     keep = [name.strip() for name in args.keep.split(",") if name.strip()]
     with row_progress("predict") as on_rows:
         rows = predict_files(scorer, args.inputs, args.out, keep=keep, on_rows=on_rows)

@@ -19,6 +19,12 @@ def output() -> Console:
     return console
 
 
+def say_precision(asked: str, *, bf16: bool) -> None:
+    """Say on the error stream what `auto` has come to."""
+    if asked == "auto":
+        Console(stderr=True, highlight=False).print(f"precision auto: {'bf16' if bf16 else 'float32'}")
+
+
 @contextmanager
 def row_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Give a function to tell (rows of a batch, rows in all if known); draws on the error stream of a terminal only."""

@@ -14,6 +14,7 @@ from peprank.config.strings import choice
 from peprank.config.vocabulary import read_asset
 from peprank.spec.feature import IdFeature
 from peprank.spec.train import (
+    DEFAULT_PRECISION,
     Clipping,
     EarlyStopping,
     EvalSpec,
@@ -79,10 +80,12 @@ def _check_summaries(summaries: Sequence[str], at: Place) -> None:
 
 
 def _precision(text: str, at: Place) -> Precision:
+    if not at.is_set:
+        return DEFAULT_PRECISION
     if text == "FP16":
         at.error('is not supported yet; write "BF16", which has the range of float32 and needs no gradient scaling')
-        return Precision.FLOAT32
-    return choice(Precision, text, at) or Precision.FLOAT32
+        return DEFAULT_PRECISION
+    return choice(Precision, text, at) or DEFAULT_PRECISION
 
 
 def _clipping(msg: pb.GradClipping, at: Place) -> GradClipping:

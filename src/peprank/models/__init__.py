@@ -10,6 +10,7 @@ from peprank.models.describe import (
     describe,
 )
 from peprank.models.peer import from_torcheasyrec
+from peprank.models.precision import has_bf16, settled
 from peprank.models.ranker import MultiTaskRanker, Trunk, score, table_name
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "build",
     "describe",
     "from_torcheasyrec",
+    "has_bf16",
     "score",
+    "settled",
     "table_name",
 ]

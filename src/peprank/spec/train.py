@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from peprank.errors import SpecError
 
@@ -218,6 +218,10 @@ class Precision(Enum):
 
     FLOAT32 = ""
     BF16 = "BF16"
+    AUTO = "AUTO"  # BF16 where the device has it, else FLOAT32 (extension)
+
+
+DEFAULT_PRECISION: Final = Precision.FLOAT32  # of a config that names none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +251,7 @@ class TrainSpec:
     use_tensorboard: bool = True
     tensorboard_summaries: tuple[str, ...] = ()
     is_profiling: bool = False
-    precision: Precision = Precision.FLOAT32
+    precision: Precision = DEFAULT_PRECISION
     accumulate_steps: int = 1
     clipping: GradClipping = field(default_factory=GradClipping)
     early_stopping: EarlyStopping | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from peprank.models import build
+from peprank.models import build, settled
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Precision
 from peprank.training.batches import Batch
@@ -35,6 +35,7 @@ class Learner:
 
     def __init__(self, spec: PipelineSpec, device: torch.device) -> None:
         self._spec, self._device = spec, device
+        self.precision = settled(spec.train.precision, device)
         self.ranker = build(spec.model, seed=spec.train.seed).to(device).train()
         dense = self.ranker.dense_parameters()
         self._tables = EmbeddingOptimizer(dict(self.ranker.sparse_parameters()), spec.train.sparse)
@@ -140,7 +141,7 @@ class Learner:
     def _backward(self, batch: Batch, share: float) -> dict[str, float]:
         """Add `share` of the batch's gradient; return its losses."""
         batch = batch.to(self._device)
-        is_bf16 = self._spec.train.precision is Precision.BF16
+        is_bf16 = self.precision is Precision.BF16
         with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bf16):
             logits = self.ranker(batch.features)
         losses = task_losses(logits, batch.targets, self._spec.model)

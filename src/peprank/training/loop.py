@@ -27,7 +27,7 @@ from peprank.training.diagnosis import NotFiniteError, describe, report
 from peprank.training.learner import Learner
 from peprank.training.listener import Silent, TrainListener, TrainResult
 from peprank.training.log import MetricsLog
-from peprank.training.plan import differences, plan_record
+from peprank.training.plan import differences, plan_record, way_on
 from peprank.training.profiling import profiled_steps
 from peprank.training.progress import Pace, Progress
 from peprank.training.resume import checkpoint_to_resume, weights_to_start_with
@@ -99,8 +99,8 @@ class _Run:
         self._eval_rows = (
             open_rows(spec.eval_inputs, spec.data, columns, batch_rows=eval_batch) if spec.eval_inputs else None
         )
-        self._plan = plan_record(spec, self._train_rows.num_rows)
         self._learner = Learner(spec, device)
+        self._plan = plan_record(spec, self._train_rows.num_rows, self._learner.precision)
         self._progress = Progress()
         self._judge = Judge(spec.export, spec.train.early_stopping)
         self._saved_step: int | None = None
@@ -113,6 +113,8 @@ class _Run:
 
     def begin(self, resume: str | Path) -> None:
         """Take the state to go on from, or the weights to start with."""
+        if self._spec.train.precision is Precision.AUTO:
+            self._listener.note(f"mixed_precision AUTO: computing in {self._learner.precision.name}")
         checkpoint = checkpoint_to_resume(self._store, resume, self._listener.note)
         if checkpoint is None:
             self._fine_tune()
@@ -148,9 +150,10 @@ class _Run:
     # Where to start
 
     def _load(self, checkpoint: Checkpoint) -> None:
-        if differs := differences(checkpoint.state["plan"], self._plan):
+        kept, asked = checkpoint.state["plan"], self._spec.train.precision
+        if differs := differences(kept, self._plan):
             raise ArtifactError(
-                f"{checkpoint.path}: was made by another plan ({differs}); "
+                f"{checkpoint.path}: was made by another plan ({differs}); {way_on(kept, self._plan, asked)}"
                 "start again with --resume never, or give a new model_dir"
             )
         self._learner.load(checkpoint)
@@ -304,7 +307,7 @@ class _Run:
                 self._encoder,
                 self._eval_rows.batches(),
                 spec,
-                bf16=spec.train.precision is Precision.BF16,
+                bf16=self._learner.precision is Precision.BF16,
                 on_rows=lambda _: self._signals.deliver(),  # nothing is lost: the checkpoint was saved before
             )
         self._results, progress.judged_step = results, progress.step

@@ -10,8 +10,10 @@ from enum import Enum
 from typing import Any
 
 from peprank.spec.pipeline import PipelineSpec
+from peprank.spec.train import Precision
 
 _LONG = 64  # values; longer lists, such as vocabularies, are kept as a hash
+_PRECISION = "train.precision"
 _SHOWN = 5  # differences that an error lists
 
 # A run may go on longer, save and judge otherwise, or read faster; its weights do not depend on that.
@@ -37,10 +39,14 @@ _FREE = {
 }
 
 
-def plan_record(spec: PipelineSpec, num_rows: int | None) -> dict[str, str]:
-    """Return path -> value of everything in the plan that decides weights, and how many rows the training data has."""
+def plan_record(spec: PipelineSpec, num_rows: int | None, precision: Precision) -> dict[str, str]:
+    """Return path -> value of everything in the plan that decides weights, and how many rows the training data has.
+
+    Args:
+        precision: the one that the run computes in, which decides weights; AUTO alone would not say it.
+    """
     record = {path: value for path, value in _leaves(spec, "") if not _is_free(path)}
-    return record | {"rows of train_inputs": str(num_rows)}
+    return record | {_PRECISION: precision.name, "rows of train_inputs": str(num_rows)}
 
 
 def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -49,6 +55,15 @@ def differences(kept: Mapping[str, str], now: Mapping[str, str]) -> str:
     shown = [f"{path}: {kept.get(path, 'absent')} -> {now.get(path, 'absent')}" for path in paths[:_SHOWN]]
     more = [f"and {len(paths) - _SHOWN} more"] if len(paths) > _SHOWN else []
     return "; ".join(shown + more)
+
+
+def way_on(kept: Mapping[str, str], now: Mapping[str, str], asked: Precision) -> str:
+    """Return how to go on where nothing differs but what AUTO takes on this machine, empty elsewhere."""
+    before = kept.get(_PRECISION)
+    if asked is not Precision.AUTO or before is None or differences(kept, {**now, _PRECISION: before}):
+        return ""
+    text = Precision[before].value
+    return f'AUTO took {before} before and takes {now[_PRECISION]} here: set mixed_precision to "{text}" to go on, '
 
 
 def _is_free(path: str) -> bool:

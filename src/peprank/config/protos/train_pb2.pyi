@@ -98,7 +98,9 @@ class TrainConfig(_message.Message):
     cuda_matmul_allow_tf32: _builtins.bool
     """Let CUDA matrix products round float32 inputs to TF32."""
     mixed_precision: _builtins.str
-    """BF16 or FP16: the type that layers compute in; weights stay float32. Not set: float32."""
+    """BF16 or FP16: the type that layers compute in; weights stay float32. AUTO (extension): BF16 where the processor or
+    GPU has it, else float32; the run says which. Not set: float32.
+    """
     gradient_accumulation_steps: _builtins.int
     """Batches whose gradients are added up before one update."""
     keep_checkpoint_max: _builtins.int
