@@ -1,10 +1,11 @@
 # make demo: data, check, train, evaluate, export, predict, in a few minutes on two cores.
 # make test: lint, format, types, import contract and all tests.
+# make bench: all benchmarks, which takes half an hour and wants a quiet machine; writes benchmarks/RESULTS.md.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/peprank demo
@@ -12,12 +13,19 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
 
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks
+
 $(VENV)/.installed: pyproject.toml constraints-cpu.txt
 	scripts/install $(PYTHON) $(VENV) .
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints-cpu.txt
 	scripts/install $(PYTHON) $(VENV) ".[test,tensorboard]"
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-bench: pyproject.toml constraints-cpu.txt
+	scripts/install $(PYTHON) $(VENV) ".[bench]"
 	touch $@ $(VENV)/.installed
 
 clean:
