@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -62,6 +65,25 @@ def values_of(named: list[tuple[str, Parameter]]) -> Tensor:
     return torch.stack([value.detach() for _, value in named])
 
 
+def torchs_own(rule: DenseRule, values: list[Parameter], **kernel: bool) -> torch.optim.Optimizer:
+    """The class of torch.optim that a rule names."""
+    kinds: dict[type[DenseRule], Callable[..., torch.optim.Optimizer]] = {
+        SGD: torch.optim.SGD,
+        Adagrad: torch.optim.Adagrad,
+        Adam: torch.optim.Adam,
+        Adadelta: torch.optim.Adadelta,
+        RMSprop: torch.optim.RMSprop,
+    }
+    fields = {name: getattr(rule, name) for name in rule.__slots__}
+    if isinstance(rule, Adam):
+        fields["betas"] = (fields.pop("beta1"), fields.pop("beta2"))
+        if fields.pop("decoupled"):
+            kinds[Adam] = torch.optim.AdamW
+    if isinstance(rule, Adagrad):
+        fields["initial_accumulator_value"] = fields.pop("initial_accumulator")
+    return kinds[type(rule)](values, **fields, **kernel)
+
+
 @needs_shared
 def test_five_steps_equal_the_recorded_ones_of_the_peer() -> None:
     fixture = load(TRAJECTORY)
@@ -109,24 +131,63 @@ def test_a_restored_optimiser_goes_on_bit_for_bit(rule: DenseRule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_each_rule_equals_torchs_plain_optimiser(rule: DenseRule) -> None:
-    kinds = {SGD: torch.optim.SGD, Adagrad: torch.optim.Adagrad, Adadelta: torch.optim.Adadelta}
-    kinds |= {RMSprop: torch.optim.RMSprop, Adam: torch.optim.Adam}
-    fields = {name: getattr(rule, name) for name in rule.__slots__}
-    if isinstance(rule, Adam):
-        fields["betas"] = (fields.pop("beta1"), fields.pop("beta2"))
-        if fields.pop("decoupled"):
-            kinds[Adam] = torch.optim.AdamW
-    if isinstance(rule, Adagrad):
-        fields["initial_accumulator_value"] = fields.pop("initial_accumulator")
     named, twin = parameters(), parameters()
     ours = NetworkOptimizer(named, DenseOptimizer(rule=rule))
-    torchs = kinds[type(rule)]([value for _, value in twin], **fields, foreach=False)
+    torchs = torchs_own(rule, [value for _, value in twin], foreach=False)
     for step in range(3):
         put_gradients(named, step)
         put_gradients(twin, step)
         ours.step(step=step, epoch=0)
         torchs.step()
     torch.testing.assert_close(values_of(named), values_of(twin), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_each_rule_equals_torchs_fast_optimiser_bit_for_bit(rule: DenseRule) -> None:
+    named, twin = parameters(), parameters()
+    ours = NetworkOptimizer(named, DenseOptimizer(rule=rule))
+    fast = {"foreach": True} if isinstance(rule, (Adagrad, Adadelta, RMSprop)) else {"fused": True}
+    torchs = torchs_own(rule, [value for _, value in twin], **fast)
+    for step in range(3):
+        put_gradients(named, step)
+        put_gradients(twin, step)
+        ours.step(step=step, epoch=0)
+        torchs.step()
+    assert torch.equal(values_of(named), values_of(twin))
+    theirs = {f"{slot}/{n}": v for n, value in twin for slot, v in torchs.state[value].items() if v is not None}
+    assert ours.state().keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[key]) for key, value in ours.state().items())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_parameter_may_get_its_first_gradient_late(rule: DenseRule) -> None:
+    named, twin = parameters(), parameters()
+    both = NetworkOptimizer(named, DenseOptimizer(rule=rule))
+    apart = [NetworkOptimizer([pair], DenseOptimizer(rule=rule)) for pair in twin]
+    for step in range(3):
+        put_gradients(named, step)
+        put_gradients(twin, step)
+        if step == 0:
+            named[1][1].grad = twin[1][1].grad = None
+        both.step(step=step, epoch=0)
+        for optimizer in apart:
+            optimizer.step(step=step, epoch=0)
+    assert torch.equal(values_of(named), values_of(twin))
+
+
+def test_an_optimiser_does_not_import_torchs_compiler() -> None:
+    code = """
+import sys, torch
+from peprank.spec.train import *
+from peprank.training.optim import NetworkOptimizer
+for rule in (SGD(momentum=0.9), Adagrad(), Adam(), Adadelta(), RMSprop()):
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    NetworkOptimizer([("w", weight)], DenseOptimizer(rule=rule)).step(step=0, epoch=0)
+    assert weight[0] != 1
+print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False False\n"
 
 
 def test_the_first_pattern_that_matches_decides_and_inherits_the_dense_schedule() -> None:

@@ -1,4 +1,4 @@
-"""Optimisers of the dense parameters: one torch optimiser per part, each with its own schedule."""
+"""The optimiser of the dense parameters: one rule per part, each with its own schedule."""
 
 from __future__ import annotations
 
@@ -9,30 +9,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.optim import Optimizer
 from typing_extensions import assert_never
 
 from peprank.errors import ArtifactError
-from peprank.spec.train import (
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    Clipping,
-    DenseOptimizer,
-    DenseRule,
-    GradClipping,
-    RMSprop,
-    Schedule,
-)
+from peprank.spec.train import Clipping, DenseOptimizer, DenseRule, GradClipping, Schedule
+from peprank.training.dense import State, apply_rule, new_state
 from peprank.training.schedule import learning_rate
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    optimizer: Optimizer
-    base: float  # learning rate before the schedule
+    rule: DenseRule
     schedule: Schedule
+    parameters: dict[str, Parameter]
+    states: dict[str, State]  # of the parameters that have been updated
 
 
 class NetworkOptimizer:
@@ -45,25 +35,27 @@ class NetworkOptimizer:
 
     def __init__(self, parameters: Sequence[tuple[str, Parameter]], plan: DenseOptimizer) -> None:
         self._named = {name: value for name, value in parameters if value.requires_grad}
-        members: dict[int, list[Parameter]] = {}
+        members: dict[int, dict[str, Parameter]] = {}
         for name, value in self._named.items():
-            members.setdefault(_part_of(name, plan), []).append(value)
+            members.setdefault(_part_of(name, plan), {})[name] = value
         self.idle_patterns = [part.pattern for k, part in enumerate(plan.parts, 1) if k not in members]
         rules = [(plan.rule, plan.schedule), *((part.rule, part.schedule or plan.schedule) for part in plan.parts)]
-        self._parts = [
-            _Part(_optimizer(rules[k][0], values), rules[k][0].lr, rules[k][1]) for k, values in sorted(members.items())
-        ]
+        self._parts = [_Part(*rules[k], parameters, {}) for k, parameters in sorted(members.items())]
 
     def rate(self, *, step: int, epoch: int) -> float:
         """Return the first part's rate: the default rule's, if anything follows it."""
-        return learning_rate(self._parts[0].schedule, self._parts[0].base, step=step, epoch=epoch)
+        return learning_rate(self._parts[0].schedule, self._parts[0].rule.lr, step=step, epoch=epoch)
 
     def step(self, *, step: int, epoch: int) -> None:
         """Apply and drop all gradients, at the rates of update `step` (from 0) in `epoch` (from 0)."""
         for part in self._parts:
-            part.optimizer.param_groups[0]["lr"] = learning_rate(part.schedule, part.base, step=step, epoch=epoch)
-            part.optimizer.step()
-            part.optimizer.zero_grad(set_to_none=True)
+            learning = {name: value for name, value in part.parameters.items() if value.grad is not None}
+            for name in learning.keys() - part.states.keys():
+                part.states[name] = new_state(part.rule, learning[name])
+            lr = learning_rate(part.schedule, part.rule.lr, step=step, epoch=epoch)
+            apply_rule(part.rule, list(learning.values()), [part.states[name] for name in learning], lr=lr)
+            for value in learning.values():
+                value.grad = None
 
     def gradients(self) -> dict[str, Tensor]:
         """Return the gradient of each parameter that has one."""
@@ -71,11 +63,9 @@ class NetworkOptimizer:
 
     def state(self) -> dict[str, Tensor]:
         """Return all state tensors, named `<slot>/<parameter>`."""
+        states = {name: state for part in self._parts for name, state in part.states.items()}
         return {
-            f"{slot}/{name}": value
-            for name, parameter in self._named.items()
-            for slot, value in self._state_of(parameter).items()
-            if isinstance(value, Tensor)
+            f"{slot}/{name}": value for name in self._named if name in states for slot, value in states[name].items()
         }
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
@@ -84,25 +74,22 @@ class NetworkOptimizer:
         Raises:
             ArtifactError: it belongs to other parameters.
         """
-        slots: dict[str, dict[str, Tensor]] = {}
+        slots: dict[str, State] = {}
         for key, value in state.items():
             slot, name = key.split("/", 1)
             slots.setdefault(name, {})[slot] = value
         if unknown := sorted(slots.keys() - self._named.keys()):
             raise ArtifactError(f"the optimiser's state names parameters that the model does not have: {unknown}")
-        for name, tensors in slots.items():
-            parameter = self._named[name]
-            # A step count stays where torch keeps it (the CPU, unless fused); the rest lies beside its parameter.
-            self._state_of(parameter).update(
-                {slot: t.clone() if t.dim() == 0 else t.to(parameter.device, copy=True) for slot, t in tensors.items()}
-            )
-
-    def _state_of(self, parameter: Parameter) -> dict[str, object]:
         for part in self._parts:
-            if any(parameter is member for member in part.optimizer.param_groups[0]["params"]):
-                state: dict[str, object] = part.optimizer.state[parameter]
-                return state
-        raise KeyError(parameter)
+            for name in part.parameters.keys() & slots.keys():
+                part.states[name] = _placed(
+                    slots[name], new_state(part.rule, part.parameters[name]), part.parameters[name]
+                )
+
+
+def _placed(state: State, like: State, parameter: Parameter) -> State:
+    """A copy of `state` on the devices where a new one would lie; what comes later lies beside the parameter."""
+    return {slot: value.to(like.get(slot, parameter).device, copy=True) for slot, value in state.items()}
 
 
 def clip(gradients: Sequence[Tensor], plan: GradClipping) -> None:
@@ -124,48 +111,3 @@ def clip(gradients: Sequence[Tensor], plan: GradClipping) -> None:
 def _part_of(name: str, plan: DenseOptimizer) -> int:
     """0: the default rule; k: the k-th part."""
     return next((k for k, part in enumerate(plan.parts, 1) if re.search(part.pattern, name)), 0)
-
-
-def _optimizer(rule: DenseRule, parameters: list[Parameter]) -> Optimizer:
-    """One torch optimiser over all parameters at once; fused where torch has such a kernel for every device."""
-    match rule:
-        case SGD():
-            return torch.optim.SGD(
-                parameters,
-                lr=rule.lr,
-                momentum=rule.momentum,
-                weight_decay=rule.weight_decay,
-                dampening=rule.dampening,
-                nesterov=rule.nesterov,
-                fused=True,
-            )
-        case Adagrad():
-            return torch.optim.Adagrad(
-                parameters,
-                lr=rule.lr,
-                weight_decay=rule.weight_decay,
-                initial_accumulator_value=rule.initial_accumulator,
-                eps=rule.eps,
-                foreach=True,
-            )
-        case Adam():
-            kind = torch.optim.AdamW if rule.decoupled else torch.optim.Adam
-            return kind(
-                parameters,
-                lr=rule.lr,
-                betas=(rule.beta1, rule.beta2),
-                weight_decay=rule.weight_decay,
-                eps=rule.eps,
-                amsgrad=rule.amsgrad,
-                fused=True,
-            )
-        case Adadelta():
-            return torch.optim.Adadelta(
-                parameters, lr=rule.lr, rho=rule.rho, eps=rule.eps, weight_decay=rule.weight_decay, foreach=True
-            )
-        case RMSprop():
-            return torch.optim.RMSprop(
-                parameters, lr=rule.lr, alpha=rule.alpha, eps=rule.eps, weight_decay=rule.weight_decay, foreach=True
-            )
-        case _:
-            assert_never(rule)
