@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +46,10 @@ class Machine:
         versions = ", ".join(f"{name} {number}" for name, number in self.versions)
         bf16 = "BF16 in hardware" if self.has_bf16 else "no BF16 in hardware"
         return f"{self.processor}, {self.cores} cores, {sets} ({bf16}), {self.memory_gib:.0f} GiB; {versions}"
+
+    def is_like(self, other: Machine) -> bool:
+        """Whether figures of both may stand in one table: equal in all but the day."""
+        return replace(self, date=other.date) == other
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dicts."""
@@ -90,18 +94,22 @@ def threads(num: int) -> Iterator[None]:
 class Gemm:
     """The ruler: one large matrix product of a type, as torch runs it.
 
-    A call is one product; `flop` is what it takes, two for each multiply-add.
+    Args:
+        dtype: of both factors and the product.
+        products: how often a call multiplies; `flop` is what a call takes, two for each multiply-add.
     """
 
-    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, dtype: torch.dtype = torch.float32, *, products: int = 1) -> None:
         rows, inputs, outputs = GEMM_SHAPE
         self._x, self._w = torch.randn(rows, inputs).to(dtype), torch.randn(outputs, inputs).to(dtype)
         self._out = torch.empty(rows, outputs, dtype=dtype)
-        self.flop = 2 * rows * inputs * outputs
+        self._products = products
+        self.flop = products * 2 * rows * inputs * outputs
 
     def __call__(self) -> None:
-        """Multiply once."""
-        torch.mm(self._x, self._w.t(), out=self._out)
+        """Multiply."""
+        for _ in range(self._products):
+            torch.mm(self._x, self._w.t(), out=self._out)
 
 
 def gemm_flops(dtype: torch.dtype, num_threads: int, *, repeats: int = 9) -> float:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -40,6 +42,26 @@ def ratios(upper: Sequence[float], lower: Sequence[float]) -> list[float]:
 def rates(amount: float, seconds: Sequence[float]) -> list[float]:
     """Amount per second, round by round."""
     return [amount / s for s in seconds]
+
+
+@contextmanager
+def timed_method(owner: type, method: str) -> Iterator[list[float]]:
+    """Seconds of each call of a method, of any object of the class, within the block."""
+    original, seconds = getattr(owner, method), list[float]()
+
+    @wraps(original)
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            seconds.append(time.perf_counter() - start)
+
+    setattr(owner, method, timed)
+    try:
+        yield seconds
+    finally:
+        setattr(owner, method, original)
 
 
 class Line(NamedTuple):
@@ -74,18 +96,19 @@ def measured_process(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         output = Path(folder) / "stdout"
-        with output.open("w", encoding="utf-8") as stdout:
-            child = subprocess.Popen(
+        with (
+            output.open("w", encoding="utf-8") as stdout,
+            subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_LAUNCH), str(report), *argv],
                 cwd=cwd,
                 env={**os.environ, **(environment or {})},
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 text=True,
-            )
+            ) as child,
+        ):
             assert child.stderr is not None
             stamped = [(time.monotonic(), line.rstrip("\n")) for line in child.stderr]
-            child.wait()
         if child.returncode != 0:
             raise RuntimeError(
                 f"{' '.join(argv)}: exit code {child.returncode}\n" + "\n".join(t for _, t in stamped[-30:])

@@ -21,6 +21,7 @@ from peprank import config as configs
 from peprank.data import columns_of, open_rows
 from peprank.datasets import DayRange, convert, make
 from peprank.encode import Encoder
+from peprank.sealed import replacing
 from peprank.spec.pipeline import PipelineSpec
 from peprank.training.batches import Batch
 
@@ -112,9 +113,8 @@ def kept(path: Path, write: Callable[[Path], object]) -> Path:
     """`path`, written by `write` if it is not there yet; it appears whole or not at all."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}")
-        write(beside)
-        beside.rename(path)
+        with replacing(path) as beside:
+            write(beside)
     return path
 
 
