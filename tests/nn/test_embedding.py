@@ -115,6 +115,21 @@ def test_first_values_depend_on_seed_and_name_alone() -> None:
     assert not torch.equal(table_of(alone, USER), table_of(other_seed, USER))
 
 
+def test_first_values_are_the_same_however_many_threads_draw_them() -> None:
+    tables = [Table(name=f"table-{k}", rows=50 + k, dim=3) for k in range(8)]
+    groups = {"all": [Field(feature="user", table=table.name) for table in tables]}
+    before, weights = torch.get_num_threads(), []
+    try:
+        for num in (1, 4):
+            torch.set_num_threads(num)
+            weights.append(EmbeddingGroups(tables, groups, seed=1).arena("dim3").weight)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*weights)
+    assert (weights[0][0] == 0).all()
+    assert weights[0].requires_grad
+
+
 def test_first_values_lie_within_the_root_of_one_over_the_rows() -> None:
     table = Table(name="big", rows=400, dim=50)
     values = table_of(one_table(table), table)

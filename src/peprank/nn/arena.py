@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,18 +78,12 @@ class Arena(nn.Module):
             self._fill(seed)
 
     def _fill(self, seed: int) -> None:
-        with torch.no_grad():
-            self.weight[0].zero_()
-            for name, table in self.tables.items():
-                values = self.weight[self.places[name]]
-                drawn = values.float() if table.is_half else values
-                generator = torch.Generator().manual_seed(_table_seed(seed, name))
-                if table.fill is None:
-                    drawn.uniform_(-(table.rows**-0.5), table.rows**-0.5, generator=generator)
-                else:
-                    table.fill(drawn, generator)
-                if table.is_half:
-                    values.copy_(drawn)
+        """Draw the first values, tables side by side: each has a generator of its own, which runs in one thread."""
+        rows = self.weight.detach()
+        rows[0].zero_()
+        largest_first = sorted(self.tables.values(), key=lambda table: -table.rows)
+        with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+            list(threads.map(lambda table: _draw(table, rows[self.places[table.name]], seed), largest_first))
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
         """Views of a tensor that is laid out like `weight`, one per table."""
@@ -163,6 +158,19 @@ class Arena(nn.Module):
                 f"feature '{lookups[k].feature}': id {value} is outside table '{lookups[k].table}': "
                 f"ids must lie in [0, {int(rows[k])})"
             )
+
+
+@torch.no_grad()
+def _draw(table: Table, values: Tensor, seed: int) -> None:
+    """First values of one table [rows, dim], in place."""
+    drawn = values.float() if table.is_half else values
+    generator = torch.Generator().manual_seed(_table_seed(seed, table.name))
+    if table.fill is None:
+        drawn.uniform_(-(table.rows**-0.5), table.rows**-0.5, generator=generator)
+    else:
+        table.fill(drawn, generator)
+    if table.is_half:
+        values.copy_(drawn)
 
 
 class _Bags(NamedTuple):
