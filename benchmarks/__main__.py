@@ -24,6 +24,7 @@ from benchmarks.machine import Machine
 from benchmarks.section import Section, number, table
 from benchmarks.timing import measured_process
 from benchmarks.workload import CACHE, ROOT
+from peprank.cli.process import settle
 from peprank.sealed import write_whole
 
 BENCHMARKS: Mapping[str, str] = {
@@ -70,6 +71,7 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is named, print it, and write the results."""
+    settle()  # as `peprank` does for itself
     args = _parser().parse_args(argv)
     if args.here is not None:
         return _run_here(args.names[0], args.quick, args.here)
@@ -133,7 +135,6 @@ def _run_apart(name: str, quick: bool) -> Result:
         process = measured_process(
             [sys.executable, "-m", "benchmarks", name, *form, "--here", str(here)],
             cwd=ROOT,
-            environment={"GOMP_SPINCOUNT": "2000"},  # as `peprank` sets it for itself
         )
         kept = json.loads(here.read_text("utf-8"))
     return Result.from_json({**kept, "name": name, "seconds": process.seconds, "peak_bytes": process.peak_bytes})

@@ -13,6 +13,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from peprank.cli import process
 from peprank.errors import ConfigError, PeprankError
 
 VERBS = {
@@ -31,10 +32,7 @@ FAILED, BAD_CONFIG = 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Threads that wait for the next layer spin, by default long enough to take a core from whatever else runs here.
-    # 120 steps of the demo on 2 cores, alone / beside one busy process: default 15.6 / 31.7 s, this 16.6 / 22.1 s, no
-    # spinning 25.0 / 17.8 s (2026-11-21). Read by GNU's OpenMP when torch is first imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    process.settle()
     signal.signal(signal.SIGTERM, _terminate)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:

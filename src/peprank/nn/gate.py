@@ -145,7 +145,7 @@ class _Gates(torch.autograd.Function):
             d_z.addcmul_(d_z, delta, value=-1 / top)  # grad * delta * (1 - delta / top)
             torch.mm(d_z, w, out=d_h)
             d_layers += [d_z.t() @ h, d_z.sum(0)]
-        d_hidden = torch.ops.aten.threshold_backward(d_hidden, hidden, 0)  # relu's
+        torch.ops.aten.threshold_backward(d_hidden, hidden, 0, grad_input=d_hidden)  # relu's
         d_prior = d_hidden @ weight[:, : ctx.prior_dim]
         found = [d_prior, d_hidden.t() @ x, d_hidden.sum(0), *d_layers]
         d_prior, *d_parameters = (grad.to(dtype) for grad, dtype in zip(found, ctx.dtypes, strict=True))
