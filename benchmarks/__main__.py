@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, str] = {
     "data_path": "from files to encoded batches",
     "memory": "how the memory of training grows with its rows",
     "judging": "metrics of many rows, tasks and domains",
+    "processes": "one process per core against threads",
     "curves": "how the step's cost grows, with pictures",
     "precision": "whether BF16 costs quality",
 }

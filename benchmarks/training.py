@@ -31,11 +31,11 @@ class OurTraining:
     """The step that `peprank train` makes."""
 
     def __init__(self, spec: PipelineSpec) -> None:
-        self._learner, self._step = Learner(spec, torch.device("cpu")), 0
+        self.learner, self._step = Learner(spec, torch.device("cpu")), 0
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One update; returns the losses."""
-        losses = self._learner.update([batch], step=self._step, epoch=0)
+        losses = self.learner.update([batch], step=self._step, epoch=0)
         self._step += 1
         return losses
 
