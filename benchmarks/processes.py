@@ -59,8 +59,8 @@ def run(quick: bool) -> list[Section]:
                 (f"{num} processes, 1 thread each, no exchange", spread(rows[_MANY]), _ratio(rows[_MANY], rows[_ONE])),
                 (
                     f"the same, and {number(median(exchange))} ms an update of exchange",
-                    spread(many),
-                    _ratio(many, rows[_ONE]),
+                    spread(kept),
+                    _ratio(kept, rows[_ONE]),
                 ),
             ],
         )
