@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peprank.data.files import InputFile
-from peprank.data.reader import Order, RowReader, open_rows
+from peprank.data.reader import Order, RowReader, _useful_threads, open_rows
 from peprank.data.rows import Column, ColumnKind
 from peprank.data.unit import Unit
 from peprank.errors import SpecError
@@ -175,3 +176,14 @@ def test_a_batch_of_no_rows_is_refused() -> None:
     with pytest.raises(SpecError) as caught:
         RowReader(Numbers([10]), 0, num_threads=0)
     assert str(caught.value) == "batch_size = 0: must be at least 1"
+
+
+def test_local_files_are_read_by_no_more_threads_than_there_are_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peprank.data.reader._num_cores", lambda: 3)
+    pq.write_table(pa.table({"row": [1]}), tmp_path / "a.parquet")
+    for asked, useful in ((2, 2), (8, 3)):
+        assert open_rows([str(tmp_path)], DataSpec(num_threads=asked), [ROW]).num_threads == useful
+    elsewhere = InputFile("far", "far", pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()))
+    assert _useful_threads(8, [elsewhere]) == 8
