@@ -6,12 +6,14 @@ import argparse
 
 from benchmarks import workload
 from benchmarks.training import FUSED, OURS, PLAIN, trainings
+from peprank.cli.process import settle
 
 _STEPS = 3
 
 
 def main() -> None:
     """Make the named training and a few updates."""
+    settle()  # as `peprank` does for itself
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=(OURS, PLAIN, FUSED))
     parser.add_argument("--quick", action="store_true")

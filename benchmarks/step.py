@@ -123,7 +123,8 @@ def _rates_section(name: str, plan: PipelineSpec, cases: Sequence[Case]) -> Sect
         title=f"Training step, {name}",
         text=f"Batches of {plan.data.batch_rows:,} encoded rows; forward, losses, gradients, optimisers. A row needs "
         f"{number(flop)} MFLOP (see `benchmarks/arithmetic.py`); GFLOP/s and the share of the GEMM rate count these "
-        "only, whatever was computed beside them. The plain network is `benchmarks/plain.py`.",
+        "only, whatever was computed beside them. The plain network is `benchmarks/plain.py`, in the same process and "
+        "with the same settings of threads and memory as ours.",
         columns=(
             "arithmetic",
             "threads",
