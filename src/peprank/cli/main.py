@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from types import FrameType
+from types import FrameType, ModuleType
 
 from rich.console import Console
 
@@ -71,8 +72,17 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
             verb, help=what, description=what, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if verb in arguments[:1]:
-            import_module(f"peprank.cli.{verb}").add_arguments(command)
+            _module(verb).add_arguments(command)
     return parser
+
+
+def _module(verb: str) -> ModuleType:
+    """Import a verb. Modules leave no garbage behind; looking for some took 0.2 of 2.3 s (2026-11-21)."""
+    gc.disable()
+    try:
+        return import_module(f"peprank.cli.{verb}")
+    finally:
+        gc.enable()
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
