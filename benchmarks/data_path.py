@@ -30,8 +30,7 @@ def run(quick: bool) -> list[Section]:
     """Measure reading and encoding, of integer and of text ids, in the order of the file and shuffled."""
     work = workload.taobao(quick=quick)
     integers = work.plan()
-    hashed = hashed_columns(integers)
-    texts = _reading_texts(integers, hashed, _text_rows(work, hashed))
+    texts = reading_texts(integers, work)
     calls: dict[tuple[str, str], Callable[[], int]] = {}
     for ids, spec in ((_INTEGERS, integers), (_TEXTS, texts)):
         shuffled = Order(seed=1, epoch=0, buffer_rows=spec.data.batch_rows * spec.data.shuffle_batches)
@@ -67,10 +66,11 @@ def hashed_columns(spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(feature.column for feature in largest)
 
 
-def _reading_texts(spec: PipelineSpec, columns: Sequence[str], path: Path) -> PipelineSpec:
-    """The plan over rows whose `columns` are text, hashed into tables of the same size."""
-    features = tuple(_hashed(f) if f.column in columns else f for f in spec.features)
-    return replace(spec, train_inputs=(str(path),), features=features)
+def reading_texts(spec: PipelineSpec, work: Workload) -> PipelineSpec:
+    """The plan over the same rows with text in the `hashed_columns`, hashed into tables of the same size."""
+    columns = hashed_columns(spec)
+    features = tuple(_hashed(feature) if feature.column in columns else feature for feature in spec.features)
+    return replace(spec, train_inputs=(str(_text_rows(work, columns)),), features=features)
 
 
 def _hashed(feature: FeatureSpec) -> FeatureSpec:
