@@ -30,7 +30,6 @@ from peprank.spec.model import (
 )
 from peprank.spec.pipeline import CsvSpec, DataSpec, FileFormat
 from peprank.spec.train import (
-    DEFAULT_PRECISION,
     Adagrad,
     Adam,
     Clipping,
@@ -374,7 +373,7 @@ def test_the_run_is_lowered() -> None:
 @pytest.mark.parametrize(
     ("text", "precision"),
     [
-        ("", DEFAULT_PRECISION),
+        ("", Precision.AUTO),
         ('mixed_precision: ""', Precision.FLOAT32),
         ('mixed_precision: "BF16"', Precision.BF16),
         ('mixed_precision: "AUTO"', Precision.AUTO),

@@ -69,5 +69,55 @@ def test_bank_equals_separate_gates() -> None:
     torch.testing.assert_close(bank.hidden.weight.grad, torch.cat([g for g in grads if g is not None]))
 
 
+def test_a_dropped_unit_has_no_delta_and_no_gradient_and_the_others_make_up_for_it() -> None:
+    torch.manual_seed(0)
+    bank = GateBank(2, (40, 30), dropouts=(0.5, 0.0))
+    prior = torch.randn(20, 2)
+    whole = bank.eval()(prior)
+    deltas = bank.train()(prior)
+    torch.testing.assert_close(deltas[1], whole[1])
+    kept = deltas[0] != 0
+    assert 0.4 < kept.float().mean() < 0.6
+    torch.testing.assert_close(deltas[0], torch.where(kept, 2 * whole[0], 0.0))
+
+    torch.autograd.backward(deltas[0].sum())
+    found = bank.logits[0].bias.grad
+    slope = whole[0] * (1 - whole[0] / 2)  # of gamma sigmoid(z) by z
+    torch.testing.assert_close(found, torch.where(kept, 2 * slope, 0.0).sum(0))
+
+
+@pytest.mark.parametrize("observed_dim", [0, 3])
+def test_the_written_out_derivative_agrees_with_finite_differences(observed_dim: int) -> None:
+    torch.manual_seed(0)
+    bank = GateBank(2, (3, 4), observed_dim=observed_dim, hidden_dims=(5, 2), gamma=1.3).double()
+    prior = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
+    observed = torch.randn(6, observed_dim, dtype=torch.float64) if observed_dim else None
+    names = [name for name, _ in bank.named_parameters()]
+
+    def deltas(prior: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.func.functional_call(bank, dict(zip(names, values, strict=True)), (prior, observed)))
+
+    assert torch.autograd.gradcheck(deltas, (prior, *bank.parameters()))
+
+
+def test_under_autocast_the_bank_computes_as_linear_maps_do() -> None:
+    torch.manual_seed(0)
+    bank, gate = GateBank(4, (8,), observed_dim=4), GateNU(4, 8, observed_dim=4)
+    with torch.no_grad():
+        for mine, other in zip(bank.parameters(), gate.parameters(), strict=True):
+            mine.copy_(other)
+    prior, observed = torch.randn(16, 4), torch.randn(16, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        mine, other = bank(prior, observed)[0], gate(prior, observed)
+    assert mine.dtype == other.dtype == torch.bfloat16
+    torch.testing.assert_close(mine, other, atol=0.03, rtol=0.02)
+    torch.autograd.backward(mine.float().square().sum())
+    torch.autograd.backward(other.float().square().sum())
+    for parameter, reference in zip(bank.parameters(), gate.parameters(), strict=True):
+        assert parameter.grad is not None
+        assert parameter.grad.dtype == torch.float32
+        torch.testing.assert_close(parameter.grad, reference.grad, atol=0.1, rtol=0.05)
+
+
 def _weighted_sum(deltas: list[Tensor]) -> Tensor:
     return torch.stack([(delta * (k + 1)).sum() for k, delta in enumerate(deltas)]).sum()

@@ -33,6 +33,7 @@ from peprank.spec.train import (
     EvalSpec,
     ExponentialDecayLR,
     ExportSpec,
+    Precision,
     SparseAdagrad,
     SparseOptimizer,
     TrainSpec,
@@ -86,6 +87,7 @@ def make_plan(directory: Path, *, epochs: int = 2, judged: bool = True, **change
         checkpoint_every_steps=4,
         log_every_steps=3,
         use_tensorboard=False,
+        precision=Precision.FLOAT32,
         seed=7,
     )
     return PipelineSpec(

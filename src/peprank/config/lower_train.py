@@ -14,7 +14,6 @@ from peprank.config.strings import choice
 from peprank.config.vocabulary import read_asset
 from peprank.spec.feature import IdFeature
 from peprank.spec.train import (
-    DEFAULT_PRECISION,
     Clipping,
     EarlyStopping,
     EvalSpec,
@@ -81,11 +80,11 @@ def _check_summaries(summaries: Sequence[str], at: Place) -> None:
 
 def _precision(text: str, at: Place) -> Precision:
     if not at.is_set:
-        return DEFAULT_PRECISION
+        return Precision.AUTO
     if text == "FP16":
         at.error('is not supported yet; write "BF16", which has the range of float32 and needs no gradient scaling')
-        return DEFAULT_PRECISION
-    return choice(Precision, text, at) or DEFAULT_PRECISION
+        return Precision.AUTO
+    return choice(Precision, text, at) or Precision.AUTO
 
 
 def _clipping(msg: pb.GradClipping, at: Place) -> GradClipping:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 _STEPS = 1 << 16  # a ratio is rounded to a multiple of 1 / _STEPS
+_BLOCK = 1 << 18  # numbers that a thread decides on at a time: 512 KB of random bits
 
 
 class Dropout(nn.Module):
@@ -30,14 +35,25 @@ def drawn_to_keep(shape: torch.Size, ratio: float, device: torch.device) -> Tens
     """Draw which numbers stay: bool, False with probability `ratio`.
 
     On the CPU 16 random bits decide on a number, four to a draw of a fast generator, which torch's own generator
-    seeds: so its state alone still fixes all that follows.
+    seeds: so its state alone still fixes all that follows, whatever the number of threads.
     """
     if device.type != "cpu":
         return torch.rand(shape, device=device) >= ratio
     seed = int(torch.empty((), dtype=torch.int64).random_())
-    num = shape.numel()
-    draws = np.random.Generator(np.random.SFC64(seed)).integers(0, 1 << 64, size=-(-num // 4), dtype=np.uint64)
-    return torch.from_numpy(draws.view(np.uint16)[:num] >= _threshold(ratio)).view(shape)
+    keep = np.empty(shape.numel(), np.bool_)
+    blocks = [keep[start : start + _BLOCK] for start in range(0, len(keep), _BLOCK)]
+    if len(blocks) == 1:
+        _draw(blocks[0], ratio, [seed, 0])
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(_draw, blocks, repeat(ratio), ([seed, k] for k in range(len(blocks)))))
+    return torch.from_numpy(keep).view(shape)
+
+
+def _draw(keep: NDArray[np.bool_], ratio: float, seed: list[int]) -> None:
+    """Fill one block."""
+    draws = np.random.Generator(np.random.SFC64(seed)).integers(0, 1 << 64, size=-(-len(keep) // 4), dtype=np.uint64)
+    np.greater_equal(draws.view(np.uint16)[: len(keep)], _threshold(ratio), out=keep)
 
 
 def kept_scale(ratio: float) -> float:

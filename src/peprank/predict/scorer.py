@@ -66,8 +66,9 @@ class Scorer:
 
         Shapes: B rows -> float32 [B, K], columns as `ModelSpec.logit_slices`
         """
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            logits: Tensor = score(self.ranker, features)
+        device = next(self.ranker.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+            logits: Tensor = score(self.ranker, features.to(device))
         return logits.float().cpu().numpy()
 
     def outputs(self, logits: np.ndarray) -> pa.RecordBatch:

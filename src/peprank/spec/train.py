@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from peprank.errors import SpecError
 
@@ -221,9 +221,6 @@ class Precision(Enum):
     AUTO = "AUTO"  # BF16 where the device has it, else FLOAT32 (extension)
 
 
-DEFAULT_PRECISION: Final = Precision.FLOAT32  # of a config that names none
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyStopping:
     """Stop after `patience` evaluations in a row without a better `metric` (extension)."""
@@ -251,7 +248,7 @@ class TrainSpec:
     use_tensorboard: bool = True
     tensorboard_summaries: tuple[str, ...] = ()
     is_profiling: bool = False
-    precision: Precision = DEFAULT_PRECISION
+    precision: Precision = Precision.AUTO
     accumulate_steps: int = 1
     clipping: GradClipping = field(default_factory=GradClipping)
     early_stopping: EarlyStopping | None = None

@@ -259,7 +259,7 @@ class DataConfig(_message.Message):
     fg_encoded_multival_sep: _builtins.str
     """What separates several values in one string under FG_NONE."""
     num_workers: _builtins.int
-    """Threads that read ahead; 0 reads in the training thread. The order of rows does not depend on it."""
+    """Threads that read ahead, for local files no more than there are cores. The order of rows does not depend on it."""
     pin_memory: _builtins.bool
     """Keep batches in page-locked memory."""
     delimiter: _builtins.str

@@ -99,7 +99,7 @@ class TrainConfig(_message.Message):
     """Let CUDA matrix products round float32 inputs to TF32."""
     mixed_precision: _builtins.str
     """BF16 or FP16: the type that layers compute in; weights stay float32. AUTO (extension): BF16 where the processor or
-    GPU has it, else float32; the run says which. Not set: float32.
+    GPU has it, else float32; the run says which; so it is when not set. "": float32.
     """
     gradient_accumulation_steps: _builtins.int
     """Batches whose gradients are added up before one update."""
