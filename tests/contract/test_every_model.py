@@ -82,7 +82,7 @@ def test_it_learns_64_rows_by_heart(spec: ModelSpec) -> None:
     tables = [value for _, value in ranker.sparse_parameters() if value.dtype == torch.float32]
     sparse = torch.optim.SparseAdam(tables, lr=0.03)
     first = total_loss(ranker, 64, spec).item()
-    for _ in range(70):
+    for _ in range(100):
         ranker.zero_grad()
         torch.autograd.backward(total_loss(ranker, 64, spec))
         dense.step()
