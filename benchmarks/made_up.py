@@ -12,7 +12,16 @@ from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import Identity, IdFeature
 from peprank.spec.model import DomainSpec, EPNetSpec, MLPSpec, ModelSpec, PEPNetSpec, PPNetSpec, TaskSpec, Wiring
 from peprank.spec.pipeline import DataSpec, PipelineSpec
-from peprank.spec.train import Adam, DenseOptimizer, EvalSpec, ExportSpec, SparseAdagrad, SparseOptimizer, TrainSpec
+from peprank.spec.train import (
+    Adam,
+    DenseOptimizer,
+    EvalSpec,
+    ExportSpec,
+    Precision,
+    SparseAdagrad,
+    SparseOptimizer,
+    TrainSpec,
+)
 from peprank.training.batches import Batch
 
 DOMAIN = "domain"
@@ -40,10 +49,10 @@ class Shape:
 
 
 def plan(shape: Shape) -> PipelineSpec:
-    """A plan in the wiring TZREC, trained with Adagrad on the tables and Adam on the rest."""
+    """A plan in the wiring TZREC, trained in float32 with Adagrad on the tables and Adam on the rest."""
     rows = {DOMAIN: shape.num_domains} | {f"f{k}": shape.rows_per_table for k in range(1, shape.num_features)}
     inputs = tuple(GroupInput(feature=name, dim=shape.embedding_dim, table=name) for name in rows)
-    prior = inputs[1 : max(2, shape.num_features - 1)]  # the workload's prior leaves the domain and one more out
+    prior = inputs[1 : max(2, shape.num_features - 2)]  # the workload's leaves out the domain and two more
     return PipelineSpec(
         train_inputs=(),
         eval_inputs=(),
@@ -73,7 +82,12 @@ def plan(shape: Shape) -> PipelineSpec:
             ),
             domain=DomainSpec(feature=DOMAIN, num_towers=shape.num_domains),
         ),
-        train=TrainSpec(sparse=SparseOptimizer(rule=SparseAdagrad()), dense=DenseOptimizer(rule=Adam()), num_epochs=1),
+        train=TrainSpec(
+            sparse=SparseOptimizer(rule=SparseAdagrad()),
+            dense=DenseOptimizer(rule=Adam()),
+            num_epochs=1,
+            precision=Precision.FLOAT32,
+        ),
         evaluation=EvalSpec(),
         export=ExportSpec(),
     )

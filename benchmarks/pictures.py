@@ -8,12 +8,11 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
-
-from benchmarks.section import number
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#666666"  # Okabe and Ito's, and a grey
 _INCHES = (6.4, 3.6)
+_AS_POWER = 100_000  # x values from here on are powers of ten, and written so
 _LEAST_RANGE = 8.0  # of the upper axis over the lower: a flat curve shall look flat
 
 
@@ -66,9 +65,10 @@ def _scale(axes: Axes, quantity: str, x: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(list(x)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(list(x), [_short(value) for value in x])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.yaxis.set_minor_formatter(EngFormatter(sep=""))
-    axes.grid(visible=True, which="both", color="#E5E5E5", linewidth=0.6)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(visible=True, color="#E5E5E5", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel(quantity)
     axes.set_ylabel("training, rows/s")
@@ -77,4 +77,4 @@ def _scale(axes: Axes, quantity: str, x: Sequence[float]) -> None:
 
 def _short(value: float) -> str:
     """250, 8192, 10^6."""
-    return f"$10^{{{len(str(int(value))) - 1}}}$" if value >= 1e5 else number(value).replace(",", "")
+    return f"$10^{{{len(str(int(value))) - 1}}}$" if value >= _AS_POWER else str(int(value))
