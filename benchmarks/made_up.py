@@ -10,7 +10,8 @@ import torch
 from peprank.batch import Features, Ids, Targets
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import Identity, IdFeature
-from peprank.spec.model import DomainSpec, EPNetSpec, MLPSpec, ModelSpec, PEPNetSpec, PPNetSpec, TaskSpec, Wiring
+from peprank.spec.mlp import MLPSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.pipeline import DataSpec, PipelineSpec
 from peprank.spec.train import (
     Adam,
@@ -22,6 +23,7 @@ from peprank.spec.train import (
     SparseOptimizer,
     TrainSpec,
 )
+from peprank.spec.trunk import EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
 from peprank.training.batches import Batch
 
 DOMAIN = "domain"

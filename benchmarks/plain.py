@@ -17,7 +17,8 @@ from peprank.batch import Features, Targets
 from peprank.models import MultiTaskRanker
 from peprank.models.peer import peer_names
 from peprank.spec.embedding import GroupSpec
-from peprank.spec.model import ModelSpec, PEPNetSpec, TaskSpec, Wiring
+from peprank.spec.model import ModelSpec, TaskSpec
+from peprank.spec.trunk import PEPNetSpec, Wiring
 from peprank.training.batches import Batch
 
 _TABLE = "embedding_group.emb_impls.__BASE__.ebc.embedding_bags."

@@ -21,7 +21,6 @@ from peprank.spec.model import (
     BinaryFocal,
     LossSpec,
     ModelSpec,
-    PEPNetSpec,
     SoftmaxCrossEntropy,
     TaskSpec,
 )
@@ -41,6 +40,7 @@ from peprank.spec.train import (
     SparseOptimizer,
     SparseSGD,
 )
+from peprank.spec.trunk import PEPNetSpec
 from peprank.training import train
 from peprank.training.loss import task_losses, total_loss
 from peprank.training.optim import NetworkOptimizer

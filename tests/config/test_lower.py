@@ -10,23 +10,17 @@ from peprank.config import Lowered, load, lower, parse
 from peprank.errors import ConfigError
 from peprank.spec.embedding import GroupInput, TableSpec
 from peprank.spec.feature import Hashed, Identity, IdFeature, RawFeature, Side
+from peprank.spec.mlp import MLPSpec, Normalization
 from peprank.spec.model import (
     JRC,
     L2,
     BinaryCrossEntropy,
     DomainSpec,
-    EPNetGate,
-    EPNetSpec,
     MetricKind,
     MetricSpec,
-    MLPSpec,
-    Normalization,
-    PEPNetSpec,
-    PPNetSpec,
     SoftmaxCrossEntropy,
     TaskSpace,
     TaskSpec,
-    Wiring,
 )
 from peprank.spec.pipeline import CsvSpec, DataSpec, FileFormat
 from peprank.spec.train import (
@@ -51,6 +45,7 @@ from peprank.spec.train import (
     SparseRule,
     WeightDecayMode,
 )
+from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
 from tests.config.base import BASE, changed
 from tests.shared import SHARED, needs_shared
 

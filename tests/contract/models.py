@@ -10,19 +10,9 @@ from torch import Tensor
 from peprank.batch import MISSING, Features, Ids
 from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
-from peprank.spec.model import (
-    Activation,
-    DomainSpec,
-    EPNetGate,
-    EPNetSpec,
-    MLPSpec,
-    ModelSpec,
-    Normalization,
-    PEPNetSpec,
-    PPNetSpec,
-    TaskSpec,
-    Wiring,
-)
+from peprank.spec.mlp import Activation, MLPSpec, Normalization
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
 
 NUM_DOMAINS = 3
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import FeatureSpec, Hashed, Identity, IdFeature, RawFeature
-from peprank.spec.model import L2, DomainSpec, ModelSpec, PEPNetSpec, SoftmaxCrossEntropy, TaskSpace, TaskSpec
+from peprank.spec.model import L2, DomainSpec, ModelSpec, SoftmaxCrossEntropy, TaskSpace, TaskSpec
 from peprank.spec.pipeline import DataSpec, PipelineSpec
 from peprank.spec.train import SGD, DenseOptimizer, EvalSpec, ExportSpec, SparseOptimizer, SparseSGD, TrainSpec
+from peprank.spec.trunk import PEPNetSpec
 
 CLICK = TaskSpec(name="ctr", label="click")
 BUY = TaskSpec(name="cvr", label="buy", sample_weight="weight", space=TaskSpace(label="click"))

@@ -9,9 +9,10 @@ import pyarrow as pa
 from peprank.encode import Encoder
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.feature import FeatureSpec, Identity, IdFeature, IdRule, RawFeature
-from peprank.spec.model import DomainSpec, ModelSpec, PEPNetSpec, TaskSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.pipeline import DataSpec, PipelineSpec
 from peprank.spec.train import Adam, DenseOptimizer, EvalSpec, ExportSpec, SparseAdagrad, SparseOptimizer, TrainSpec
+from peprank.spec.trunk import PEPNetSpec
 
 COLUMN = "c"
 

@@ -11,9 +11,10 @@ import pyarrow as pa
 from peprank.evaluation import Evaluation, Results
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import FeatureSpec, Identity, IdFeature
-from peprank.spec.model import DomainSpec, ModelSpec, PEPNetSpec, TaskSpace, TaskSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpace, TaskSpec
 from peprank.spec.pipeline import DataSpec, PipelineSpec
 from peprank.spec.train import SGD, DenseOptimizer, EvalSpec, ExportSpec, SparseOptimizer, SparseSGD, TrainSpec
+from peprank.spec.trunk import PEPNetSpec
 
 CLICK = TaskSpec(name="ctr", label="click")
 BUY = TaskSpec(name="cvr", label="buy", space=TaskSpace(label="click"))

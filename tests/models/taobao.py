@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
-from peprank.spec.model import DomainSpec, EPNetSpec, MLPSpec, ModelSpec, PEPNetSpec, PPNetSpec, TaskSpec
+from peprank.spec.mlp import MLPSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.trunk import EPNetSpec, PEPNetSpec, PPNetSpec
 
 ROWS = {
     "user_id": 1141730,

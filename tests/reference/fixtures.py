@@ -13,7 +13,9 @@ from torch import Tensor
 from peprank.batch import Features, Ids
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import Pooling
-from peprank.spec.model import DomainSpec, EPNetSpec, MLPSpec, ModelSpec, PEPNetSpec, PPNetSpec, TaskSpec
+from peprank.spec.mlp import MLPSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.trunk import EPNetSpec, PEPNetSpec, PPNetSpec
 from tests.shared import SHARED
 
 CASES = ("epnet_ppnet", "epnet_ppnet_domain_towers", "no_domain", "no_uia")

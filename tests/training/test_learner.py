@@ -12,8 +12,10 @@ from torch import Tensor
 
 from peprank.data import columns_of, conform
 from peprank.encode import Encoder
-from peprank.spec.model import MLPSpec, ModelSpec, Normalization, PEPNetSpec
+from peprank.spec.mlp import MLPSpec, Normalization
+from peprank.spec.model import ModelSpec
 from peprank.spec.pipeline import PipelineSpec
+from peprank.spec.trunk import PEPNetSpec
 from peprank.training.batches import Batch, grouped
 from peprank.training.diagnosis import NotFiniteError, not_finite
 from peprank.training.learner import Learner

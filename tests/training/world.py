@@ -14,18 +14,8 @@ import pyarrow.parquet as pq
 from peprank.evaluation import Results
 from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
 from peprank.spec.feature import Hashed, Identity, IdFeature, RawFeature
-from peprank.spec.model import (
-    DomainSpec,
-    EPNetSpec,
-    MetricKind,
-    MetricSpec,
-    MLPSpec,
-    ModelSpec,
-    PEPNetSpec,
-    PPNetSpec,
-    TaskSpace,
-    TaskSpec,
-)
+from peprank.spec.mlp import MLPSpec
+from peprank.spec.model import DomainSpec, MetricKind, MetricSpec, ModelSpec, TaskSpace, TaskSpec
 from peprank.spec.pipeline import DataSpec, PipelineSpec
 from peprank.spec.train import (
     Adam,
@@ -38,6 +28,7 @@ from peprank.spec.train import (
     SparseOptimizer,
     TrainSpec,
 )
+from peprank.spec.trunk import EPNetSpec, PEPNetSpec, PPNetSpec
 from peprank.training import TrainResult
 
 ROWS, BATCH = 640, 64  # ten steps an epoch

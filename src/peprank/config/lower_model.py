@@ -12,16 +12,9 @@ from peprank.config.place import Place, listing, meant
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import activation, numbers
 from peprank.spec.feature import Identity, IdFeature, RawFeature, Vocabulary
-from peprank.spec.model import (
-    Activation,
-    DomainSpec,
-    EPNetGate,
-    EPNetSpec,
-    ModelSpec,
-    PEPNetSpec,
-    PPNetSpec,
-    Wiring,
-)
+from peprank.spec.mlp import Activation
+from peprank.spec.model import DomainSpec, ModelSpec
+from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
 
 EPNET_FIELDS: Final = ("epnet_hidden_unit", "epnet_gamma", "epnet_gate")
 PPNET_FIELDS: Final = (

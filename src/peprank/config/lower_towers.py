@@ -11,17 +11,15 @@ from peprank.config.place import Place, listing, meant
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import activation
 from peprank.spec.feature import IdFeature
+from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import (
     JRC,
     L2,
-    Activation,
     BinaryCrossEntropy,
     BinaryFocal,
     LossSpec,
     MetricKind,
     MetricSpec,
-    MLPSpec,
-    Normalization,
     SoftmaxCrossEntropy,
     TaskSpace,
     TaskSpec,

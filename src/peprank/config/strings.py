@@ -11,7 +11,7 @@ from peprank.config.place import Place, listing, meant
 from peprank.spec import formula
 from peprank.spec.embedding import Distribution, InitSpec
 from peprank.spec.feature import Expression, Log10, MinMax, Normalizer, Side, ZScore
-from peprank.spec.model import Activation
+from peprank.spec.mlp import Activation
 
 E = TypeVar("E", bound=Enum)
 

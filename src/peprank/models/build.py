@@ -17,7 +17,9 @@ from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Field, PPNet, Table
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
-from peprank.spec.model import Activation, EPNetGate, ModelSpec, PEPNetSpec, TaskSpec, TrunkSpec, Wiring
+from peprank.spec.mlp import Activation
+from peprank.spec.model import ModelSpec, TaskSpec
+from peprank.spec.trunk import EPNetGate, PEPNetSpec, TrunkSpec, Wiring
 
 
 def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:

@@ -12,7 +12,8 @@ from peprank.models.build import build
 from peprank.models.pepnet import PEPNet
 from peprank.models.ranker import MultiTaskRanker
 from peprank.spec.embedding import TableSpec
-from peprank.spec.model import EPNetGate, ModelSpec, PEPNetSpec, Wiring
+from peprank.spec.model import ModelSpec
+from peprank.spec.trunk import EPNetGate, PEPNetSpec, Wiring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,77 @@
+"""The trunk, which stands between embeddings and task towers: one plan per model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from peprank.errors import SpecError
+from peprank.spec.mlp import Activation, check_dropouts, check_widths
+
+
+class Wiring(Enum):
+    """Where PPNet's gates act; `docs/model.md` has the three side by side."""
+
+    TZREC = "TZREC"  # one Gate NU per task and layer, on each layer's output; what the peer's files mean
+    PAPER = "PAPER"  # one Gate NU per layer for all tasks, on each layer's input, O_ep included
+    HIDDEN_ONLY = "HIDDEN_ONLY"  # PAPER without the gate on O_ep
+
+
+class EPNetGate(Enum):
+    """What EPNet scales: each unit of the embedding, or each feature field by one number."""
+
+    ELEMENT = "ELEMENT"
+    FIELD = "FIELD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EPNetSpec:
+    """Embedding gate read from the domain side (paper, Eq 5-6)."""
+
+    group: str  # the domain group F_d
+    hidden_dim: int | None = None  # None: the main group's width
+    gamma: float = 2.0
+    gate: EPNetGate = EPNetGate.ELEMENT
+
+    def __post_init__(self) -> None:
+        _check_gamma("epnet_gamma", self.gamma)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PPNetSpec:
+    """Task layers scaled by gates read from user, item and author priors (paper, Eq 7-9)."""
+
+    group: str  # the prior group `uia`
+    hidden_dims: tuple[int, ...]
+    activation: Activation = Activation.RELU
+    dropouts: tuple[float, ...] = ()
+    gamma: float = 2.0
+    gate_hidden_dim: int | None = None  # None: the width of one task's chunk
+    wiring: Wiring = Wiring.TZREC
+
+    def __post_init__(self) -> None:
+        _check_gamma("ppnet_gamma", self.gamma)
+        check_widths("ppnet_hidden_units", self.hidden_dims)
+        check_dropouts("ppnet_dropout_ratio", self.dropouts, len(self.hidden_dims))
+        if not self.hidden_dims:
+            raise SpecError("ppnet_hidden_units", self.hidden_dims, "name at least one layer width, such as [100, 64]")
+        if self.gate_hidden_dim is not None and self.wiring is Wiring.TZREC:
+            raise SpecError("ppnet_gate_hidden_unit", self.gate_hidden_dim, "the TZREC wiring has no such width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PEPNetSpec:
+    """PEPNet (Chang et al., KDD 2023). Without `epnet` or `ppnet` that half is left out."""
+
+    main_group: str
+    epnet: EPNetSpec | None = None
+    ppnet: PPNetSpec | None = None
+
+
+TrunkSpec: TypeAlias = PEPNetSpec  # a rival joins as `PEPNetSpec | MMoESpec`
+
+
+def _check_gamma(place: str, gamma: float) -> None:
+    if not gamma > 0:
+        raise SpecError(place, gamma, "must be > 0; the paper uses 2.0")
