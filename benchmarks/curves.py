@@ -17,10 +17,10 @@ import torch
 
 from benchmarks import made_up, page, pictures
 from benchmarks.law import Law, Rates, Work, arithmetic_seconds, fit, work_of
-from benchmarks.machine import Gemm, describe, memory_bandwidth, num_cores, threads
+from benchmarks.machine import describe, gemm_flops, memory_bandwidth, num_cores, threads
 from benchmarks.made_up import Shape
 from benchmarks.section import Aim, Section, number, spread, table
-from benchmarks.timing import in_turn
+from benchmarks.timing import ratios
 from benchmarks.workload import ROOT
 from peprank.training.learner import Learner
 
@@ -31,9 +31,8 @@ BASE = Shape(batch_rows=8192)
 NARROW = replace(BASE, embedding_dim=4)  # 500 features of width 16 would be 8000 inputs
 QUICK = Shape(batch_rows=64, num_features=4, embedding_dim=4, table_rows=1000, hidden_dims=(16, 8), tower_dims=(8,))
 
-_FIRST_STEPS = 2  # not counted: they take memory that the following ones find ready
-_SECONDS = 1.5  # of steps at one point, if they are short
-_LEAST_ROUNDS, _MOST_ROUNDS = 3, 15
+_ROUNDS = 3
+_VISIT_S = 0.3  # of steps in one visit to a point, if they are short
 _MEMORY_SHARE = 0.6  # of the machine's, that tables and their state may take
 _ROW_BYTES = 8  # of a table's row and its Adagrad state, per column
 
@@ -47,19 +46,36 @@ class Curve:
     points: tuple[tuple[int, Shape], ...]
     num_threads: tuple[int, ...] = ()  # per point; (): all cores
 
+    @property
+    def places(self) -> list[tuple[tuple[int, Shape], int]]:
+        """Each point with its number of threads."""
+        return list(zip(self.points, self.num_threads or [num_cores()] * len(self.points), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What was measured at one point of a curve in one round."""
+
+    seconds: float  # of a step
+    rates: Rates  # just before and after
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was measured at one point of a curve."""
+    """One point of a curve, all rounds together.
+
+    The machine's rate changes from minute to minute, so the seconds of each visit are scaled by the GEMM rate beside
+    them to the median GEMM rate of the whole run.
+    """
 
     x: int
     work: Work
-    rates: Rates
-    seconds: list[float]  # of each step
+    rates: Rates  # medians of the whole run, for as many threads
+    seconds: list[float]  # of a step in each round, scaled
 
     @property
     def rows_per_second(self) -> list[float]:
-        """Of each step."""
+        """In each round."""
         return [self.work.rows / s for s in self.seconds]
 
     @property
@@ -68,9 +84,9 @@ class Point:
         return arithmetic_seconds(self.work, self.rates) / median(self.seconds)
 
     @property
-    def seconds_per_flop(self) -> float:
-        """Of the median step."""
-        return median(self.seconds) / self.work.flop
+    def seconds_per_flop(self) -> list[float]:
+        """In each round."""
+        return [s / self.work.flop for s in self.seconds]
 
 
 def curves(base: Shape, narrow: Shape) -> tuple[Curve, ...]:
@@ -104,7 +120,7 @@ def run(quick: bool) -> list[Section]:
     chosen = curves(QUICK, QUICK) if quick else curves(BASE, NARROW)
     if quick:
         chosen = tuple(replace(curve, points=curve.points[:2], num_threads=(1, 1)) for curve in chosen)
-    measured = {curve.name: _measure(curve, quick=quick) for curve in chosen}
+    measured = _measured(chosen, 1 if quick else _ROUNDS)
     law = fit([(p.work, p.rates, median(p.seconds)) for points in measured.values() for p in points])
     if quick:
         with TemporaryDirectory() as folder:
@@ -118,36 +134,49 @@ def run(quick: bool) -> list[Section]:
     return [_summary(chosen, measured, law)]
 
 
-def _measure(curve: Curve, *, quick: bool) -> list[Point]:
-    counts = curve.num_threads or (num_cores(),) * len(curve.points)
-    bandwidths = {num: memory_bandwidth(num, **({"num_bytes": 2**22} if quick else {})) for num in set(counts)}
-    return [
-        _point(x, shape, num, bandwidths[num], quick=quick)
-        for (x, shape), num in zip(curve.points, counts, strict=False)
-    ]
+def _measured(chosen: Sequence[Curve], rounds: int) -> dict[str, list[Point]]:
+    """The points of each curve; every round visits all points of all curves, so that a slow minute meets each once."""
+    places = [(curve.name, x, shape, num) for curve in chosen for (x, shape), num in curve.places]
+    visits = [[_visit(shape, num) for _, _, shape, num in places] for _ in range(rounds)]
+    usual = {
+        num: _median_rates(
+            [visited[k].rates for visited in visits for k, place in enumerate(places) if place[3] == num]
+        )
+        for num in {place[3] for place in places}
+    }
+    measured: dict[str, list[Point]] = {curve.name: [] for curve in chosen}
+    for k, (name, x, shape, num) in enumerate(places):
+        scaled = [visited[k].seconds * visited[k].rates.gemm / usual[num].gemm for visited in visits]
+        work = work_of(made_up.plan(shape), made_up.batches(shape, 1)[0])
+        measured[name].append(Point(x, work, usual[num], scaled))
+    return measured
 
 
-def _point(x: int, shape: Shape, num_threads: int, bandwidth: float, *, quick: bool) -> Point:
-    """Time updates of a new network, and the GEMM rate between them."""
-    spec, batches = made_up.plan(shape), made_up.batches(shape, 3)
-    gemm = Gemm()
+def _visit(shape: Shape, num_threads: int) -> Visit:
+    """Time updates of a new network, between measurements of the machine's rates."""
+    learner = Learner(made_up.plan(shape), torch.device("cpu"))
+    batches = made_up.batches(shape, 2)
     with threads(num_threads):
-        learner = Learner(spec, torch.device("cpu"))
-        done = 0
-
-        def update() -> None:
-            nonlocal done
-            learner.update([batches[done % len(batches)]], step=done, epoch=0)
-            done += 1
-
-        for _ in range(_FIRST_STEPS):
+        learner.update(batches[:1], step=0, epoch=0)  # takes memory that the following ones find ready
+        rates = [_rates(num_threads)]
+        seconds: list[float] = []
+        while sum(seconds) < _VISIT_S:
             start = time.perf_counter()
-            update()
-        rounds = int(_SECONDS / (time.perf_counter() - start))
-        rounds = 1 if quick else min(max(rounds, _LEAST_ROUNDS), _MOST_ROUNDS)
-        seconds = in_turn({"step": update, "gemm": gemm}, rounds)
-    rates = Rates(gemm=gemm.flop / median(seconds["gemm"]), bandwidth=bandwidth)
-    return Point(x, work_of(spec, batches), rates, seconds["step"])
+            learner.update([batches[len(seconds) % 2]], step=1 + len(seconds), epoch=0)
+            seconds.append(time.perf_counter() - start)
+        rates.append(_rates(num_threads))
+    return Visit(median(seconds), _median_rates(rates))
+
+
+def _rates(num_threads: int) -> Rates:
+    return Rates(
+        gemm=gemm_flops(torch.float32, num_threads, repeats=3),
+        bandwidth=memory_bandwidth(num_threads, num_bytes=2**26, repeats=3),
+    )
+
+
+def _median_rates(rates: Sequence[Rates]) -> Rates:
+    return Rates(gemm=median(r.gemm for r in rates), bandwidth=median(r.bandwidth for r in rates))
 
 
 def _draw(chosen: Sequence[Curve], measured: dict[str, list[Point]], law: Law, folder: Path) -> None:
@@ -187,7 +216,7 @@ def _law_table(law: Law) -> str:
             ("passes over the activations", number(law.passes), ""),
             ("a lookup", number(1e9 * law.lookup_s), "ns"),
             ("a distinct row", number(1e9 * law.row_s), "ns"),
-            ("a step", number(1e3 * law.step_s), "ms"),
+            ("a linear map", number(1e6 * law.map_s), "us"),
         ],
     )
 
@@ -215,12 +244,12 @@ def _summary(chosen: Sequence[Curve], measured: dict[str, list[Point]], law: Law
 
 
 def _no_dearer(name: str, points: Sequence[Point]) -> Aim:
-    """The dearest point's time per multiply-add over that of the first."""
-    worst = max(points, key=lambda p: p.seconds_per_flop)
+    """The dearest point's time per multiply-add over that of one task or domain."""
+    worst = max(points[1:], key=lambda point: median(point.seconds_per_flop))
     return Aim(
         name=f"time per multiply-add, any number of {name} against one",
         target=1.0,
-        measured=[s / worst.work.flop / points[0].seconds_per_flop for s in worst.seconds],
+        measured=ratios(worst.seconds_per_flop, points[0].seconds_per_flop),
         at_most=True,
         remark=f"the dearest is {worst.x} {name}",
     )

@@ -45,24 +45,26 @@ class Work:
     adam_bytes: float  # moved by the dense optimiser
     activation_bytes: float  # inputs and outputs of the linear maps, once each
     lookups: int
-    distinct_rows: float
+    distinct_rows: int
+    linear_maps: int  # of the towers of all domains
 
 
-def work_of(spec: PipelineSpec, batches: Sequence[Batch]) -> Work:
-    """Count the work of a step over one of some equally large batches of single ids."""
-    rows = batches[0].num_rows
+def work_of(spec: PipelineSpec, batch: Batch) -> Work:
+    """Count the work of a step over a batch of single ids with rows of every domain."""
+    rows = batch.num_rows
     with torch.device("meta"):
         ranker = build(spec.model, seed=0)
     dense = sum(value.numel() for _, value in ranker.dense_parameters())
-    trunk, towers = (sum(_widths(part)) for part in (ranker.trunk, ranker.towers))
+    trunk, towers = _widths(ranker.trunk), _widths(ranker.towers)
     inputs = sum(group.dim for group in spec.model.groups)
     return Work(
         rows=rows,
         flop=needed(spec.model).step_flop * rows,
         adam_bytes=_ADAM_FLOATS * _FLOAT_BYTES * dense,
-        activation_bytes=_FLOAT_BYTES * rows * (inputs + trunk + towers // ranker.towers.num_domains),
-        lookups=rows * len(batches[0].features.ids),
-        distinct_rows=float(np.mean([_distinct_rows(batch) for batch in batches])),
+        activation_bytes=_FLOAT_BYTES * rows * (inputs + sum(trunk) + sum(towers) // ranker.towers.num_domains),
+        lookups=rows * len(batch.features.ids),
+        distinct_rows=sum(len(np.unique(ids.values.numpy())) for ids in batch.features.ids.values()),
+        linear_maps=len(trunk) + len(towers),
     )
 
 
@@ -72,10 +74,6 @@ def _widths(part: object) -> list[int]:
     return [linear.out_features for linear in part.modules() if isinstance(linear, nn.Linear)]
 
 
-def _distinct_rows(batch: Batch) -> int:
-    return sum(len(np.unique(ids.values.numpy())) for ids in batch.features.ids.values())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Law:
     """The fitted constants."""
@@ -83,11 +81,11 @@ class Law:
     passes: float  # over the activations
     lookup_s: float
     row_s: float
-    step_s: float
+    map_s: float
 
     def seconds(self, work: Work, rates: Rates) -> float:
         """The whole law."""
-        fitted = np.array([self.passes, self.lookup_s, self.row_s, self.step_s])
+        fitted = np.array([self.passes, self.lookup_s, self.row_s, self.map_s])
         return known_seconds(work, rates) + float(_amounts(work, rates) @ fitted)
 
 
@@ -106,13 +104,13 @@ def fit(measured: Sequence[tuple[Work, Rates, float]]) -> Law:
     seconds = np.array([s for _, _, s in measured])
     known = np.array([known_seconds(work, rates) for work, rates, _ in measured])
     amounts = np.array([_amounts(work, rates) for work, rates, _ in measured])
-    passes, lookup_s, row_s, step_s = _non_negative(amounts / seconds[:, None], (seconds - known) / seconds)
-    return Law(passes=passes, lookup_s=lookup_s, row_s=row_s, step_s=step_s)
+    passes, lookup_s, row_s, map_s = _non_negative(amounts / seconds[:, None], (seconds - known) / seconds)
+    return Law(passes=passes, lookup_s=lookup_s, row_s=row_s, map_s=map_s)
 
 
 def _amounts(work: Work, rates: Rates) -> npt.NDArray[np.float64]:
     """What each of the fitted constants is multiplied with."""
-    return np.array([work.activation_bytes / rates.bandwidth, work.lookups, work.distinct_rows, 1.0])
+    return np.array([work.activation_bytes / rates.bandwidth, work.lookups, work.distinct_rows, work.linear_maps])
 
 
 def _non_negative(columns: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> list[float]:
