@@ -48,7 +48,7 @@ def needed(spec: ModelSpec) -> Arithmetic:
         group.name: sum(item.dim for item in group.inputs if _is_constant(item, trainable)) for group in spec.groups
     }
     spared = sum(
-        gate.hidden_dim * (sum(width for _, width in gate.observes) + sum(constant[name] for name, _ in gate.reads))
+        gate.hidden_dims[0] * (sum(width for _, width in gate.observes) + sum(constant[name] for name, _ in gate.reads))
         for gate in network.gates
     )
     return Arithmetic(forward=network.multiply_adds, backward=2 * network.multiply_adds - spared)

@@ -96,18 +96,18 @@ class Plain(nn.Module):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        _check(spec)
-        assert spec.trunk.epnet is not None
-        assert spec.trunk.ppnet is not None
+        trunk = _checked(spec)
+        assert trunk.epnet is not None
+        assert trunk.ppnet is not None
         self.main, self.domain, self.prior = (
-            spec.group(name) for name in (spec.trunk.main_group, spec.trunk.epnet.group, spec.trunk.ppnet.group)
+            spec.group(name) for name in (trunk.main_group, trunk.epnet.group, trunk.ppnet.group)
         )
         self.tables = nn.ModuleDict({table.name: nn.Embedding(table.rows, table.dim) for table in spec.tables})
-        width = spec.trunk.epnet.hidden_dim or self.main.dim
-        self.epnet = Gate(self.domain.dim + self.main.dim, width, self.main.dim, spec.trunk.epnet.gamma)
-        self.ppnet = PPNet(self.main.dim, self.prior.dim, spec.trunk, spec.num_tasks)
+        width = trunk.epnet.hidden_dim or self.main.dim
+        self.epnet = Gate(self.domain.dim + self.main.dim, width, self.main.dim, trunk.epnet.gamma)
+        self.ppnet = PPNet(self.main.dim, self.prior.dim, trunk, spec.num_tasks)
         self.num_domains = spec.domain.num_towers if spec.domain else 1
-        in_dim = spec.trunk.ppnet.hidden_dims[-1]
+        in_dim = trunk.ppnet.hidden_dims[-1]
         self.towers = nn.ModuleList(Tower(in_dim, task) for task in spec.tasks for _ in range(self.num_domains))
 
     def forward(self, features: Features) -> Tensor:
@@ -169,12 +169,18 @@ def _mean_loss(logits: Tensor, targets: Targets) -> Tensor:
     return (losses.sum(0) / targets.weights.sum(0).clamp(min=1.0)).sum()
 
 
-def _check(spec: ModelSpec) -> None:
+def _checked(spec: ModelSpec) -> PEPNetSpec:
     trunk = spec.trunk
-    if trunk.epnet is None or trunk.ppnet is None or trunk.ppnet.wiring is not Wiring.TZREC:
+    if (
+        not isinstance(trunk, PEPNetSpec)
+        or trunk.epnet is None
+        or trunk.ppnet is None
+        or trunk.ppnet.wiring is not Wiring.TZREC
+    ):
         raise ValueError("the plain network has EPNet and PPNet in the wiring TZREC only")
     if any(item.table is None for group in spec.groups for item in group.inputs):
         raise ValueError("the plain network has ids only, no numbers")
+    return trunk
 
 
 def _peer_name(name: str) -> str:

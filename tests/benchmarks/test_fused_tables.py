@@ -10,6 +10,7 @@ import torch
 from benchmarks import workload
 from benchmarks.fused_tables import FusedTraining, is_installed
 from peprank.models.ranker import table_name
+from peprank.spec.trunk import PEPNetSpec
 from peprank.training.learner import Learner
 
 pytestmark = [
@@ -20,6 +21,7 @@ pytestmark = [
 
 def test_fused_tables_learn_what_ours_do() -> None:
     plan = workload.taobao(quick=True).plan()
+    assert isinstance(plan.model.trunk, PEPNetSpec)
     pepnet = replace(plan.model.trunk, ppnet=replace(plan.model.trunk.ppnet, dropouts=()))  # type: ignore[type-var]
     plan = replace(plan, model=replace(plan.model, trunk=pepnet))
     batches = workload.batches(plan, 3)

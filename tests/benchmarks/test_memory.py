@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import memory, workload
 from peprank.data import columns_of, open_rows
+from peprank.spec.trunk import PEPNetSpec
 
 
 def test_the_larger_input_holds_the_rows_ten_times() -> None:
@@ -17,6 +18,7 @@ def test_the_larger_input_holds_the_rows_ten_times() -> None:
 def test_the_narrow_overrides_fit_the_workloads_config() -> None:
     spec = memory.narrow(workload.taobao(quick=True), quick=True).plan()
     assert spec.data.shuffle
+    assert isinstance(spec.model.trunk, PEPNetSpec)
     assert spec.model.trunk.ppnet is not None
     assert spec.model.trunk.ppnet.hidden_dims == (8, 4)
     assert {task.tower.hidden_dims for task in spec.model.tasks} == {(4,)}

@@ -18,6 +18,7 @@ from peprank.bundle import Bundle, ConfigSource
 from peprank.errors import ArtifactError, ConfigError, DataError
 from peprank.models import build
 from peprank.sealed import MANIFEST, sealing
+from peprank.spec.trunk import PEPNetSpec
 from tests import tiny
 
 SOURCE = ConfigSource(text=tiny.CONFIG, assets={})
@@ -127,6 +128,7 @@ def test_overrides_and_vocabulary_files_travel_with_the_model(tmp_path: Path) ->
     bundles.save(tmp_path / "bundle", source, weights, tiny.rows(8), step=1)
     words.unlink()
     loaded = bundles.load(tmp_path / "bundle")
+    assert isinstance(loaded.spec.model.trunk, PEPNetSpec)
     assert loaded.spec.model.trunk.ppnet is not None
     assert loaded.spec.model.trunk.ppnet.hidden_dims == (6,)
 

@@ -172,7 +172,8 @@ def test_explain_prints_groups_tables_gates_and_totals(tmp_path: Path, capsys: p
     for part in (
         "Feature groups",
         "Embedding tables",
-        "Gates, PAPER wiring",
+        "Gates",
+        "PEPNet, PAPER wiring: the equations in force",
         "Dense parts",
         "sg(O_ep)",
         "Multiply-adds",

@@ -366,7 +366,7 @@ def _groups() -> list[Mistake]:
 
 def _model() -> list[Mistake]:
     return [
-        Mistake("two models", "model_config {", "model_config {\n  mmoe {}", "mmoe", "stands beside pepnet"),
+        Mistake("two models", "model_config {", "model_config {\n  dbmtl {}", "dbmtl", "stands beside pepnet"),
         Mistake(
             "pareto", "model_config {", "model_config {\n  use_pareto_loss_weight: true", "pareto", "not supported yet"
         ),

@@ -6,6 +6,9 @@ from peprank.config import lower, parse
 from peprank.errors import ConfigError, Problem
 from tests.config.base import BASE, changed
 from tests.config.mistakes import MISTAKES, Mistake
+from tests.config.rival_mistakes import RIVAL_MISTAKES
+
+EVERY_MISTAKE = [*MISTAKES, *RIVAL_MISTAKES]
 
 
 def problems(text: str) -> tuple[Problem, ...]:
@@ -15,15 +18,15 @@ def problems(text: str) -> tuple[Problem, ...]:
 
 
 def test_the_table_is_long_and_no_mistake_stands_in_it_twice() -> None:
-    assert len(MISTAKES) >= 100
-    assert len({mistake.name for mistake in MISTAKES}) == len(MISTAKES)
+    assert len(EVERY_MISTAKE) >= 100
+    assert len({mistake.name for mistake in EVERY_MISTAKE}) == len(EVERY_MISTAKE)
 
 
 def test_the_config_that_the_mistakes_are_made_in_has_none() -> None:
     assert lower(parse(BASE, "pipeline.config")).warnings == ()
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", EVERY_MISTAKE, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_found_at_its_line(mistake: Mistake) -> None:
     text = changed(mistake.old, mistake.new)
     (problem,) = problems(text)
@@ -83,9 +86,10 @@ def test_a_mistake_on_the_command_line_has_no_line() -> None:
 
 
 def test_another_model_is_refused_by_name() -> None:
-    text = BASE[: BASE.index("  pepnet {")] + "  mmoe {}\n}\n"
+    text = BASE[: BASE.index("  pepnet {")] + "  dbmtl {}\n}\n"
     (problem,) = problems(text)
-    assert (problem.path, problem.message) == ("model_config.mmoe", "is not supported yet; the model is pepnet")
+    assert problem.path == "model_config.dbmtl"
+    assert problem.message == "is not supported yet; write another model, such as pepnet, mmoe or ple"
 
 
 def test_a_model_config_without_a_model_says_what_to_write() -> None:

@@ -67,6 +67,11 @@ def doc() -> Lowered:
     return load(CONFIGS / "pepnet_doc_full.config")
 
 
+def pepnet_of(lowered: Lowered) -> PEPNetSpec:
+    assert isinstance(lowered.spec.model.trunk, PEPNetSpec)
+    return lowered.spec.model.trunk
+
+
 @needs_shared
 def test_taobao_has_the_tables_of_the_peer(taobao: Lowered) -> None:
     model = taobao.spec.model
@@ -83,7 +88,7 @@ def test_taobao_has_the_tables_of_the_peer(taobao: Lowered) -> None:
 
 @needs_shared
 def test_taobao_has_the_network_of_the_peer(taobao: Lowered) -> None:
-    trunk = taobao.spec.model.trunk
+    trunk = pepnet_of(taobao)
     assert trunk.ppnet is not None
     assert trunk.ppnet.dropouts == pytest.approx((0.1, 0.1), abs=1e-7)
     assert replace(trunk, ppnet=replace(trunk.ppnet, dropouts=())) == PEPNetSpec(
@@ -161,7 +166,7 @@ def test_the_doc_example_means_what_its_page_says(doc: Lowered) -> None:
     spec = doc.spec
     assert spec.train_inputs == ("data/train/*.parquet",)
     assert {group.name: group.dim for group in spec.model.groups} == {"all": 272, "domain": 16, "uia": 32}
-    assert spec.model.trunk.epnet == EPNetSpec(group="domain", hidden_dim=128)
+    assert pepnet_of(doc).epnet == EPNetSpec(group="domain", hidden_dim=128)
     assert spec.model.domain == DomainSpec(feature="occupation")
     assert spec.feature("tag_brand_list") == IdFeature(
         name="tag_brand_list", column="tag_brand_list", rule=Hashed(rows=100_000), separator="|"
@@ -216,7 +221,7 @@ def test_groups_may_have_any_name() -> None:
     )
     text = text.replace('group_name: "uia"', 'group_name: "who"')
     names = 'pepnet {\n    main_group_name: "main" domain_group_name: "where" uia_group_name: "who"'
-    trunk = plan(text.replace("pepnet {", names)).spec.model.trunk
+    trunk = pepnet_of(plan(text.replace("pepnet {", names)))
     assert trunk.epnet is not None
     assert trunk.ppnet is not None
     assert (trunk.main_group, trunk.epnet.group, trunk.ppnet.group) == ("main", "where", "who")
@@ -225,13 +230,13 @@ def test_groups_may_have_any_name() -> None:
 def test_a_group_that_pepnet_does_not_read_gets_a_warning() -> None:
     extra = 'feature_groups { group_name: "uiaa" feature_names: "item" }\n  pepnet {'
     (problem,) = plan(changed("pepnet {", extra)).warnings
-    assert problem.message == "no part of PEPNet reads this group (did you mean 'uia'?); it is left out"
+    assert problem.message == "no part of pepnet reads this group (did you mean 'uia'?); it is left out"
 
 
 @pytest.mark.parametrize("wiring", ["PAPER", "HIDDEN_ONLY"])
 def test_the_papers_wirings_are_lowered_with_their_gate_width(wiring: str) -> None:
     text = changed("task_domain_num: 3", f"wiring: {wiring} ppnet_gate_hidden_unit: 5 epnet_gate: FIELD")
-    trunk = plan(text.replace("mlp { hidden_units: [8, 4] }", "")).spec.model.trunk
+    trunk = pepnet_of(plan(text.replace("mlp { hidden_units: [8, 4] }", "")))
     assert trunk.epnet is not None
     assert trunk.ppnet is not None
     assert (trunk.ppnet.wiring, trunk.ppnet.gate_hidden_dim) == (Wiring(wiring), 5)

@@ -354,9 +354,9 @@ model_dir: 'b'
 
 
 def test_the_fields_of_a_model_that_is_not_known_are_read_over() -> None:
-    file = parse("model_config { mmoe { expert_mlp { units: [3] } num_expert: 3 } }", "x.config")
+    file = parse("model_config { dbmtl { expert_mlp { units: [3] } num_expert: 3 } }", "x.config")
     assert file.errors == ()
-    assert file.message.model_config.WhichOneof("model") == "mmoe"
+    assert file.message.model_config.WhichOneof("model") == "dbmtl"
 
 
 # Places

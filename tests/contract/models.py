@@ -12,9 +12,10 @@ from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmb
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
-from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
+from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
 
 NUM_DOMAINS = 3
+JOINED = "all + domain + uia"
 
 TABLES = (
     TableSpec(name="user_emb", rows=20, dim=4),
@@ -29,21 +30,12 @@ PRICE = GroupInput(feature="price", dim=1)
 PRICE_VECTOR = GroupInput(feature="price", dim=3, dense=LinearEmbeddingSpec(), weight_name="price")
 STATISTICS = GroupInput(feature="statistics", dim=4, dense=AutoDisSpec(num_channels=3), weight_name="type", value_dim=2)
 
-PAPER = ModelSpec(
-    tables=TABLES,
-    groups=(
-        GroupSpec(name="all", inputs=(USER, ITEM, TAB, TAGS, WORDS, PRICE)),
-        GroupSpec(name="domain", inputs=(TAB, STATISTICS)),
-        GroupSpec(name="uia", inputs=(USER, ITEM, PRICE_VECTOR)),
-    ),
-    trunk=PEPNetSpec(
-        main_group="all",
-        epnet=EPNetSpec(group="domain"),
-        ppnet=PPNetSpec(group="uia", hidden_dims=(12, 8), wiring=Wiring.PAPER),
-    ),
-    tasks=tuple(TaskSpec(name=name, label=name) for name in ("click", "like", "buy")),
+GROUPS = (
+    GroupSpec(name="all", inputs=(USER, ITEM, TAB, TAGS, WORDS, PRICE)),
+    GroupSpec(name="domain", inputs=(TAB, STATISTICS)),
+    GroupSpec(name="uia", inputs=(USER, ITEM, PRICE_VECTOR)),
 )
-_PPNET = PPNetSpec(group="uia", hidden_dims=(12, 8), wiring=Wiring.TZREC)
+TASKS = tuple(TaskSpec(name=name, label=name) for name in ("click", "like", "buy"))
 _MLP = MLPSpec(hidden_dims=(12, 8))
 
 
@@ -51,32 +43,44 @@ def _with_towers(spec: ModelSpec, tower: MLPSpec, num_class: int = 1) -> ModelSp
     return replace(spec, tasks=tuple(replace(task, tower=tower, num_class=num_class) for task in spec.tasks))
 
 
-def _with_ppnet(spec: ModelSpec, ppnet: PPNetSpec | None) -> ModelSpec:
-    return _without_idle_groups(replace(spec, trunk=replace(spec.trunk, ppnet=ppnet)))
+def _pepnet(epnet: EPNetSpec | None, ppnet: PPNetSpec | None) -> ModelSpec:
+    used = {"all"} | {half.group for half in (epnet, ppnet) if half is not None}
+    return ModelSpec(
+        tables=TABLES,
+        groups=tuple(group for group in GROUPS if group.name in used),
+        trunk=PEPNetSpec(main_group="all", epnet=epnet, ppnet=ppnet),
+        tasks=TASKS,
+    )
 
 
-def _with_epnet(spec: ModelSpec, epnet: EPNetSpec | None) -> ModelSpec:
-    return _without_idle_groups(replace(spec, trunk=replace(spec.trunk, epnet=epnet)))
+def _rival(trunk: TrunkSpec) -> ModelSpec:
+    """A model whose one input joins all groups, as its config would."""
+    columns = dict.fromkeys(item for group in GROUPS for item in group.inputs)
+    joined = GroupSpec(name=JOINED, inputs=tuple(columns))
+    return _with_towers(ModelSpec(tables=TABLES, groups=(joined,), trunk=trunk, tasks=TASKS), _MLP)
 
 
-def _without_idle_groups(spec: ModelSpec) -> ModelSpec:
-    halves = (spec.trunk.epnet, spec.trunk.ppnet)
-    used = {"all"} | {half.group for half in halves if half is not None}
-    return replace(spec, groups=tuple(group for group in spec.groups if group.name in used))
+def _with_domain_towers(spec: ModelSpec) -> ModelSpec:
+    return replace(spec, domain=DomainSpec(feature="tab", num_towers=NUM_DOMAINS))
 
 
-TZREC = _with_towers(_with_ppnet(PAPER, _PPNET), _MLP)
-DOMAIN_TOWERS = replace(TZREC, domain=DomainSpec(feature="tab", num_towers=NUM_DOMAINS))
+_EPNET = EPNetSpec(group="domain")
+_PPNET = PPNetSpec(group="uia", hidden_dims=(12, 8), wiring=Wiring.PAPER)
+_TZREC = replace(_PPNET, wiring=Wiring.TZREC)
+PAPER = _pepnet(_EPNET, _PPNET)
+TZREC = _with_towers(_pepnet(_EPNET, _TZREC), _MLP)
+DOMAIN_TOWERS = _with_domain_towers(TZREC)
+SIMPLE_MULTI_TASK = _rival(SimpleMultiTaskSpec(group=JOINED))
 
-EVERY_MODEL: dict[str, ModelSpec] = {
+EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
     "tzrec": TZREC,
-    "hidden_only": _with_ppnet(PAPER, replace(_PPNET, wiring=Wiring.HIDDEN_ONLY, gate_hidden_dim=5)),
+    "hidden_only": _pepnet(_EPNET, replace(_PPNET, wiring=Wiring.HIDDEN_ONLY, gate_hidden_dim=5)),
     "domain_towers": DOMAIN_TOWERS,
-    "field_gate": _with_epnet(PAPER, EPNetSpec(group="domain", gate=EPNetGate.FIELD, hidden_dim=5, gamma=3.0)),
-    "no_epnet": _with_epnet(TZREC, None),
-    "no_ppnet": _with_towers(_with_ppnet(PAPER, None), _MLP),
-    "no_gates": _with_towers(_with_epnet(_with_ppnet(PAPER, None), None), _MLP),
+    "field_gate": _pepnet(EPNetSpec(group="domain", gate=EPNetGate.FIELD, hidden_dim=5, gamma=3.0), _PPNET),
+    "no_epnet": _with_towers(_pepnet(None, _TZREC), _MLP),
+    "no_ppnet": _with_towers(_pepnet(_EPNET, None), _MLP),
+    "no_gates": _with_towers(_pepnet(None, None), _MLP),
     "batch_norm": _with_towers(TZREC, replace(_MLP, normalization=Normalization.BATCH)),
     "layer_norm_prelu_classes": _with_towers(
         TZREC, replace(_MLP, normalization=Normalization.LAYER, activation=Activation.PRELU), num_class=3
@@ -92,6 +96,11 @@ EVERY_MODEL: dict[str, ModelSpec] = {
         ),
     ),
 }
+EVERY_RIVAL: dict[str, ModelSpec] = {
+    "simple_multi_task": SIMPLE_MULTI_TASK,
+    "simple_multi_task_domain_towers": _with_domain_towers(SIMPLE_MULTI_TASK),
+}
+EVERY_MODEL = EVERY_PEPNET | EVERY_RIVAL
 
 
 def some_features(num_rows: int, *, seed: int = 0) -> Features:

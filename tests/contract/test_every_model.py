@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from peprank.batch import Ids
 from peprank.models import MultiTaskRanker, build, score
 from peprank.spec.model import ModelSpec
 from tests.contract.models import EVERY_MODEL, some_features, some_labels, take_rows
+from tests.contract.order import domains_in_order, tasks_in_order
 
 every_model = pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)
 
@@ -56,6 +60,25 @@ def test_gradient_reaches_every_parameter_and_table(spec: ModelSpec) -> None:
     reached |= {table: bool(gradient.any()) for table, gradient in table_gradients(ranker).items()}
     assert [name for name, is_reached in reached.items() if not is_reached] == []
     assert len(table_gradients(ranker)) == sum(table.trainable for table in spec.tables)
+
+
+@every_model
+def test_another_order_of_the_tasks_is_another_order_of_their_logits(spec: ModelSpec) -> None:
+    order = [2, 0, 1]  # task k of the one is task order[k] of the other
+    ranker, other, features = build(spec, seed=1), build(spec, seed=2), some_features(9)
+    other.load_weights(tasks_in_order(ranker, order))
+    expected = torch.cat([score(ranker, features)[:, spec.logit_slices[source]] for source in order], dim=1)
+    torch.testing.assert_close(score(other, features), expected)
+
+
+@every_model
+def test_numbering_the_domains_otherwise_changes_no_score(spec: ModelSpec) -> None:
+    order, names = [2, 0, 1], torch.tensor([1, 2, 0])  # domain k of the one is domain order[k] of the other
+    ranker, other, features = build(spec, seed=1), build(spec, seed=2), some_features(9)
+    other.load_weights(domains_in_order(ranker, order, "embeddings.tab_emb.weight"))
+    domain = names[features.domain]
+    renamed = replace(features, ids=features.ids | {"tab": Ids(domain)}, domain=domain)
+    torch.testing.assert_close(score(other, renamed), score(ranker, features))
 
 
 @every_model

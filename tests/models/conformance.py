@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from peprank.models import MultiTaskRanker, build, score
+from peprank.models import build, score
 from peprank.models.pepnet import PEPNet
 from peprank.nn import EPNet, PPNet
 from peprank.nn.ppnet import WiringName
-from tests.contract.models import EVERY_MODEL, PAPER, TZREC, some_features, some_labels, take_rows
+from tests.contract.models import EVERY_PEPNET, PAPER, TZREC, some_features, some_labels, take_rows
+from tests.contract.order import tasks_in_order
 from tests.reference import parity
 from tests.reference.fixtures import CASES
 from tests.reference.twins import VARIANTS, twins
@@ -98,47 +99,17 @@ def ppnet_gates_send_nothing_into_o_ep() -> float:
 
 def permuting_task_chunks_permutes_the_outputs() -> float:
     order, worst = [2, 0, 1], 0.0
-    for spec in (PAPER, TZREC, EVERY_MODEL["hidden_only"], EVERY_MODEL["domain_towers"]):
+    for spec in (PAPER, TZREC, EVERY_PEPNET["hidden_only"], EVERY_PEPNET["domain_towers"]):
         ranker, permuted, features = build(spec, seed=1), build(spec, seed=2), some_features(9)
-        permuted.load_weights(permute_tasks(ranker, order))
+        permuted.load_weights(tasks_in_order(ranker, order))
         worst = max(worst, _gap(score(permuted, features), score(ranker, features)[:, order]))
     return worst
-
-
-def permute_tasks(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tensor]:
-    """The weights of the net whose task k is this one's task `order[k]`."""
-    trunk = ranker.trunk
-    assert isinstance(trunk, PEPNet)
-    assert trunk.ppnet is not None
-    num_tasks, num_layers = len(order), len(trunk.ppnet.activations)
-    weights = {name: value.clone() for name, value in ranker.weights().items()}
-    permuted = dict(weights)
-
-    def move(name: Callable[[int], str]) -> None:
-        for key in weights:
-            for k, source in enumerate(order):
-                if key.startswith(name(k)):
-                    permuted[key] = weights[name(source) + key.removeprefix(name(k))]
-
-    move(lambda t: f"trunk.ppnet.layers.{t}.")
-    move(lambda t: f"towers.tasks.{t}.")
-    if trunk.ppnet.gates_jointly:
-        for name in (name for name in weights if ".gates.logits." in name):
-            permuted[name] = torch.cat([weights[name].chunk(num_tasks)[source] for source in order])
-        return permuted
-    for layer in range(num_layers):
-        move(lambda t, layer=layer: f"trunk.ppnet.gates.logits.{t * num_layers + layer}.")  # type: ignore[misc]
-    for name in ("trunk.ppnet.gates.hidden.weight", "trunk.ppnet.gates.hidden.bias"):
-        chunks = torch.split(weights[name], trunk.ppnet.gates.hidden_dims)
-        of_task = [torch.cat(chunks[t * num_layers : (t + 1) * num_layers]) for t in range(num_tasks)]
-        permuted[name] = torch.cat([of_task[source] for source in order])
-    return permuted
 
 
 def labels_of_a_task_leave_the_other_towers() -> float:
     """Largest change of a gradient of tasks 1 and 2 when the labels of task 0 are turned round."""
     worst = 0.0
-    for spec in (PAPER, TZREC, EVERY_MODEL["domain_towers"]):
+    for spec in (PAPER, TZREC, EVERY_PEPNET["domain_towers"]):
         gradients = []
         for turned in (False, True):
             ranker, labels = build(spec, seed=1), some_labels(spec, 30)
@@ -156,7 +127,7 @@ def labels_of_a_task_leave_the_other_towers() -> float:
 
 def probabilities_lie_between_zero_and_one() -> float:
     """Share of probabilities outside (0, 1)."""
-    probs = [torch.sigmoid(score(build(spec, seed=1), some_features(50))) for spec in EVERY_MODEL.values()]
+    probs = [torch.sigmoid(score(build(spec, seed=1), some_features(50))) for spec in EVERY_PEPNET.values()]
     return max(((p <= 0) | (p >= 1)).float().mean().item() for p in probs)
 
 
@@ -178,7 +149,7 @@ def torcheasyrec_gradients_agree() -> float:
 
 def a_row_scores_the_same_alone() -> float:
     worst = 0.0
-    for spec in EVERY_MODEL.values():
+    for spec in EVERY_PEPNET.values():
         ranker, features = build(spec, seed=1), some_features(9)
         together = score(ranker, features)
         worst = max([worst, *(_gap(score(ranker, take_rows(features, [b]))[0], together[b]) for b in range(9))])

@@ -4,7 +4,7 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, PAPER, TZREC
+from tests.contract.models import EVERY_MODEL, PAPER, SIMPLE_MULTI_TASK, TZREC
 from tests.models.taobao import TAOBAO
 
 
@@ -27,7 +27,7 @@ def test_groups_tables_and_gates_are_named_with_their_widths() -> None:
     brand = next(table for table in description.tables if table.name == "brand_emb")
     assert (brand.rows, brand.dim, brand.num_bytes, brand.features) == (461498, 16, 461498 * 64, ("brand",))
     epnet, *_, last = description.gates
-    assert (epnet.in_dim, epnet.hidden_dim, epnet.out_dim, epnet.scales) == (272, 256, 256, "all")
+    assert (epnet.in_dim, epnet.hidden_dims, epnet.out_dim, epnet.scales) == (272, (256,), 256, "all")
     assert (epnet.reads, epnet.observes) == ((("domain", 16),), (("all", 256),))
     assert (last.name, last.scales) == ("PPNet cvr layer 2", "output of layer 2 of cvr")
     assert (last.reads, last.observes, last.in_dim) == ((("uia", 208),), (("O_ep", 256),), 464)
@@ -47,6 +47,14 @@ def test_equations_of_each_wiring_are_its_own() -> None:
         "H_t^(1) = O_ep",
         "H_t^(l+1) = ReLU(H_t^(l) W_t^(l) + b_t^(l)) ⊗ δ_t^(l)",
     )
+
+
+def test_towers_on_the_embeddings_are_told_by_one_equation() -> None:
+    description = describe(SIMPLE_MULTI_TASK)
+    assert description.model == "Simple multi-task"
+    assert description.equations == ("x = all + domain + uia", "logit_t = Tower_t(x)")
+    assert description.gates == ()
+    assert [part.name for part in description.parts] == ["dense embeddings", "task towers"]
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

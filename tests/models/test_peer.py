@@ -7,7 +7,7 @@ from torch import Tensor
 from peprank.errors import ArtifactError
 from peprank.models import build, from_torcheasyrec, score
 from peprank.models.peer import peer_names
-from tests.contract.models import DOMAIN_TOWERS, EVERY_MODEL
+from tests.contract.models import DOMAIN_TOWERS, EVERY_MODEL, SIMPLE_MULTI_TASK
 from tests.reference.fixtures import load
 from tests.shared import needs_shared
 
@@ -57,6 +57,15 @@ def test_parts_that_the_peer_does_not_have_are_named() -> None:
         from_torcheasyrec(build(EVERY_MODEL["hidden_only"], seed=0), {})
     assert str(error.value).startswith("TorchEasyRec has no names for these weights: ['embeddings.dense.type_dense.")
     assert "trunk.ppnet.gates.hidden.weight" in str(error.value)
+
+
+def test_the_weights_of_a_rival_cannot_come_from_the_peer() -> None:
+    with pytest.raises(ArtifactError) as error:
+        from_torcheasyrec(build(SIMPLE_MULTI_TASK, seed=0), {})
+    assert str(error.value) == (
+        "this model's trunk is SimpleMultiTask: only a PEPNet takes TorchEasyRec's weights; "
+        "train it here from the same config"
+    )
 
 
 def test_normalization_has_the_peers_numbers() -> None:

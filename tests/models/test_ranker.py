@@ -91,25 +91,6 @@ def test_every_distribution_fills_a_table(distribution: Distribution) -> None:
     assert first.isfinite().all()
 
 
-def test_numbering_the_domains_otherwise_changes_no_score() -> None:
-    order = [2, 0, 1]  # domain k is called order[k]
-    ranker, renamed, features = build(DOMAIN_TOWERS, seed=1), build(DOMAIN_TOWERS, seed=2), some_features(9)
-    weights = {name: value.clone() for name, value in ranker.weights().items()}
-    for name, value in ranker.weights().items():
-        head, _, rest = name.partition(".tasks.")
-        if rest:
-            task, domain, layer = rest.split(".", 2)
-            weights[f"{head}.tasks.{task}.{order[int(domain)]}.{layer}"] = value
-    table = "embeddings.tab_emb.weight"
-    weights[table] = torch.empty_like(weights[table]).index_copy(0, torch.tensor(order), ranker.weights()[table])
-    renamed.load_weights(weights)
-
-    new_domain = torch.tensor(order)[features.domain]
-    ids = features.ids | {"tab": replace(features.ids["tab"], values=new_domain)}
-    other = replace(features, ids=ids, domain=new_domain)
-    torch.testing.assert_close(score(renamed, other), score(ranker, features))
-
-
 def test_an_untrained_domain_tower_is_not_run() -> None:
     ranker = build(DOMAIN_TOWERS, seed=0)
     for towers in ranker.towers.tasks:

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from peprank.models.pepnet import PEPNet
 from peprank.nn import MLP, EPNet, GateNU, PPNet, Tower, Towers
 from peprank.nn.ppnet import WiringName
-from tests.reference.pepnet import Array, Gate, Linear, Net, total_loss
+from tests.reference.differences import largest_gap
+from tests.reference.layers import Array, Linear, total_loss
+from tests.reference.pepnet import Gate, Net
 
 MAIN, DOMAIN, PRIOR, TASKS, WIDTHS, FIELDS = 5, 3, 4, 2, (4, 3), [2, 3]
 VARIANTS: tuple[tuple[WiringName, bool], ...] = tuple(
@@ -51,26 +53,12 @@ class Twins:
         torch.autograd.backward(loss.mean(0).sum())
         main, domain = self.groups["all"].detach().numpy().copy(), self.groups["domain"].detach().numpy()
         seen = (main, np.array([self.net.o_ep(e, d) for e, d in zip(main, domain, strict=True)]))
-        return max(self._difference(value, seen, eps) for value in self._values())
+        return largest_gap(self._values(), lambda: total_loss(self.reference_logits(seen), self.labels), eps)
 
     def _values(self) -> Iterator[Tensor]:
         yield from self.groups.values()
         yield from self.trunk.parameters()
         yield from self.towers.parameters()
-
-    def _difference(self, value: Tensor, seen: tuple[Array, Array], eps: float) -> float:
-        """Of two entries of one tensor: the first and the middle one."""
-        assert value.grad is not None
-        flat, gradient = value.detach().view(-1), value.grad.reshape(-1)
-        worst = 0.0
-        for k in {0, len(flat) // 2}:
-            losses = []
-            for step in (eps, -eps):
-                flat[k] += step
-                losses.append(total_loss(self.reference_logits(seen), self.labels))
-                flat[k] -= step
-            worst = max(worst, abs((losses[0] - losses[1]) / (2 * eps) - float(gradient[k])))
-        return worst
 
 
 def twins(wiring: WiringName, *, by_field: bool = False, seed: int = 0) -> Twins:

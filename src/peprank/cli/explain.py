@@ -35,8 +35,9 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"warning: {warning}", markup=False, soft_wrap=True)
     model = describe(lowered.spec.model)
     for section in (_groups(model), _tables(model), _gates(model), _parts(model)):
-        console.print(section)
-        console.print()
+        if section.row_count:
+            console.print(section)
+            console.print()
     for line in (*_equations(model), *_totals(model, lowered.spec)):
         console.print(line, markup=False, soft_wrap=True)
     return 0
@@ -66,16 +67,15 @@ def _tables(model: Description) -> Table:
 
 
 def _gates(model: Description) -> Table:
-    title = f"Gates, {model.wiring} wiring" if model.wiring else "Gates"
-    table = _table(title, "gate", "reads ", "reads without gradient ", "hidden", "outputs", "range", "scales ")
+    table = _table("Gates", "gate", "reads ", "reads without gradient ", "hidden", "outputs", "range", "scales ")
     for gate in model.gates:
         table.add_row(
             gate.name,
             " + ".join(f"{name} {width}" for name, width in gate.reads),
             " + ".join(f"sg({name}) {width}" for name, width in gate.observes),
-            str(gate.hidden_dim),
+            ", ".join(map(str, gate.hidden_dims)),
             str(gate.out_dim),
-            f"0..{gate.gamma:g}",
+            "sum 1" if gate.gamma is None else f"0..{gate.gamma:g}",
             gate.scales,
         )
     return table
@@ -90,7 +90,7 @@ def _parts(model: Description) -> Table:
 
 
 def _equations(model: Description) -> list[str]:
-    return ["Equations in force", *(f"  {equation}" for equation in model.equations), ""]
+    return [f"{model.model}: the equations in force", *(f"  {equation}" for equation in model.equations), ""]
 
 
 def _totals(model: Description, spec: PipelineSpec) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peprank.config import lower_data, lower_train
 from peprank.config.lower_features import EmbeddedFeature, features
-from peprank.config.lower_model import model
+from peprank.config.lower_model import model, task_towers
 from peprank.config.lower_towers import Names
 from peprank.config.place import Place
 from peprank.config.read import ConfigFile, read
@@ -88,7 +88,6 @@ def _pipeline(
         at["model_dir"].error('names no folder; write model_dir: "runs/first", say, or give --model-dir')
     if not eval_inputs:
         _note_no_evaluation(at)
-    towers = msg.model_config.pepnet.task_towers
     data = lower_data.data(msg.data_config, at["data_config"], (*train_inputs, *eval_inputs))
     inputs = lower_data.feature_inputs(msg.data_config, at["data_config"], open_text)
     embedded, broken = features(list(msg.feature_configs), at["feature_configs"], inputs)
@@ -101,6 +100,7 @@ def _pipeline(
     _note_missing_sections(at)
     network = model(msg.model_config, at["model_config"], names) if at["model_config"].is_set else None
     has_ema = msg.train_config.dense_optimizer.HasField("ema")
+    towers = task_towers(msg.model_config)
     judging = lower_train.evaluation(msg.eval_config, at["eval_config"], towers, names, has_ema=has_ema)
     scores = directions(network.tasks if network else (), has_groups=judging.gauc_feature is not None)
     training = lower_train.training(msg.train_config, at["train_config"], scores, open_text, inputs.assets)

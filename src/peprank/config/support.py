@@ -90,12 +90,13 @@ ACTED_ON: Final[Mapping[str, str]] = {
         separator init_fn fg_encoded_default_value trainable data_type autodis mlp""",
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
-    "ModelConfig": "feature_groups pepnet domain_feature default_domain",
+    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
         ppnet_gate_hidden_unit wiring domain_input_name task_domain_num task_towers main_group_name domain_group_name
         uia_group_name""",
+    "SimpleMultiTask": "task_towers input_group_names task_domain_num",
     "TaskTower": """
         tower_name label_name metrics train_metrics losses num_class mlp weight sample_weight_name
         task_space_indicator_label in_task_space_weight out_task_space_weight""",
@@ -124,7 +125,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
 _TF32 = "float32 products keep full precision; ask for speed with mixed_precision"
 _ONE_MACHINE = "tables are not sharded on one machine"
 _FUSED = "the optimiser picks its kernel itself"
-_OF_TOWERS = "PEPNet reads this field in each of its task_towers"
+_OF_TOWERS = "models with task_towers read this field in each of them"
 _ONE_GROUP = "all features of a row travel in one batch"
 
 NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -165,7 +166,7 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
 _REMOVE = "remove it"
 _OTHER_SPARSE = "write adagrad_optimizer, rowwise_adagrad_optimizer, adam_optimizer or sgd_optimizer instead"
 _OTHER_FEATURE = "the feature types are id_feature and raw_feature"
-_OTHER_MODEL = "the model is pepnet"
+_OTHER_MODEL = "write another model, such as pepnet, mmoe or ple"
 _EVENT_TIME = "it follows the event time of a stream; write save_checkpoints_steps instead"
 _SAMPLER = "it serves retrieval models; remove it"
 _SEQUENCE = "it belongs to sequence features; remove it"
@@ -219,7 +220,7 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
     "ModelConfig": {
         **_all(
             """dlrm deepfm multi_tower multi_tower_din mask_net wide_and_deep dcn_v1 dcn_v2 xdeepfm wukong
-            simple_multi_task mmoe dbmtl ple dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
+            mmoe dbmtl ple dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
             rocket_launching sid_rqvae sid_rqkmeans""",
             _OTHER_MODEL,
         ),

@@ -1,13 +1,14 @@
 """Networks from plans: `build(spec)` gives a `MultiTaskRanker`, `describe(spec)` says what it will be."""
 
 from peprank.models.build import build
-from peprank.models.describe import (
+from peprank.models.describe import describe
+from peprank.models.description import (
     Description,
     GateDescription,
     GroupDescription,
     PartDescription,
     TableDescription,
-    describe,
+    TrunkDescription,
 )
 from peprank.models.peer import from_torcheasyrec
 from peprank.models.precision import has_bf16, settled
@@ -21,6 +22,7 @@ __all__ = [
     "PartDescription",
     "TableDescription",
     "Trunk",
+    "TrunkDescription",
     "build",
     "describe",
     "from_torcheasyrec",

@@ -12,14 +12,15 @@ from typing_extensions import assert_never
 
 from peprank.errors import TrainingError
 from peprank.models.pepnet import PEPNet
-from peprank.models.ranker import MultiTaskRanker
+from peprank.models.ranker import MultiTaskRanker, Trunk
+from peprank.models.simple_multi_task import SimpleMultiTask
 from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Field, PPNet, Table, Tower, Towers
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
-from peprank.spec.mlp import Activation
+from peprank.spec.mlp import Activation, MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import EPNetGate, PEPNetSpec, TrunkSpec, Wiring
+from peprank.spec.trunk import EPNetGate, PEPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
 
 
 def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
@@ -39,7 +40,8 @@ def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
     drawn = seed if seed is not None else int(torch.empty((), dtype=torch.int64, device="cpu").random_(2**62))
     with torch.random.fork_rng(devices=[]), _in_memory(spec):
         torch.default_generator.manual_seed(drawn)
-        ranker = MultiTaskRanker(_embeddings(spec, drawn), _trunk(spec.trunk, spec), _towers(spec))
+        embeddings, trunk = _embeddings(spec, drawn), _trunk(spec.trunk, spec)
+        ranker = MultiTaskRanker(embeddings, trunk, _towers(spec, trunk.out_dim))
         if _follows_paper(spec.trunk):
             _xavier(ranker)
     return ranker
@@ -113,10 +115,12 @@ def _dense(spec: DenseEmbedding, item: GroupInput) -> nn.Module:
             assert_never(spec)
 
 
-def _trunk(spec: TrunkSpec, model: ModelSpec) -> PEPNet:
+def _trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
     match spec:
         case PEPNetSpec():
             return _pepnet(spec, model)
+        case SimpleMultiTaskSpec():
+            return SimpleMultiTask(spec.group, model.group(spec.group).dim, model.num_tasks)
         case _:
             assert_never(spec)
 
@@ -162,29 +166,27 @@ def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
     )
 
 
-def _towers(spec: ModelSpec) -> Towers:
-    in_dim = _trunk_dim(spec.trunk, spec)
+def _towers(spec: ModelSpec, in_dim: int) -> Towers:
     return Towers([partial(_tower, in_dim, task) for task in spec.tasks], spec.domain.num_towers if spec.domain else 1)
 
 
-def _trunk_dim(spec: TrunkSpec, model: ModelSpec) -> int:
-    return spec.ppnet.hidden_dims[-1] if spec.ppnet else model.group(spec.main_group).dim
-
-
 def _tower(in_dim: int, task: TaskSpec) -> Tower:
-    mlp = MLP(
+    return Tower(_mlp(in_dim, task.tower), task.num_class)
+
+
+def _mlp(in_dim: int, spec: MLPSpec) -> MLP:
+    return MLP(
         in_dim,
-        task.tower.hidden_dims,
-        activation=_ACTIVATIONS[task.tower.activation],
-        normalization=task.tower.normalization.value,
-        dropouts=task.tower.dropouts,
-        bias=task.tower.bias,
+        spec.hidden_dims,
+        activation=_ACTIVATIONS[spec.activation],
+        normalization=spec.normalization.value,
+        dropouts=spec.dropouts,
+        bias=spec.bias,
     )
-    return Tower(mlp, task.num_class)
 
 
 def _follows_paper(spec: TrunkSpec) -> bool:
-    return spec.ppnet is not None and spec.ppnet.wiring is not Wiring.TZREC
+    return isinstance(spec, PEPNetSpec) and spec.ppnet is not None and spec.ppnet.wiring is not Wiring.TZREC
 
 
 def _xavier(module: nn.Module) -> None:

@@ -27,8 +27,13 @@ def from_torcheasyrec(ranker: MultiTaskRanker, weights: Mapping[str, Tensor]) ->
 
     Raises:
         ArtifactError: the ranker has parts that the peer has no name for, a name is missing, a weight of the peer's
-            network has no place here, or a shape differs; nothing is loaded then.
+            network has no place here, a shape differs, or the model is no PEPNet; nothing is loaded then.
     """
+    if not isinstance(ranker.trunk, PEPNet):
+        raise ArtifactError(
+            f"this model's trunk is {type(ranker.trunk).__name__}: only a PEPNet takes TorchEasyRec's weights; "
+            "train it here from the same config"
+        )
     given = {name.removeprefix("model."): value for name, value in weights.items()}
     names = peer_names(ranker)
     nameless = [name for name in ranker.weights() if name not in names]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from torch import Tensor, nn
 
+from peprank.models.description import GateDescription, TrunkDescription, counted
 from peprank.nn import EPNet, PPNet
 
 
@@ -35,7 +38,7 @@ class PEPNet(nn.Module):
     ) -> None:
         super().__init__()
         self.main_group, self.domain_group, self.prior_group = main_group, domain_group, prior_group
-        self.num_tasks = num_tasks
+        self.main_dim, self.num_tasks = main_dim, num_tasks
         self.out_dim = main_dim if ppnet is None else ppnet.out_dim
         self.epnet = epnet
         self.ppnet = ppnet
@@ -48,3 +51,90 @@ class PEPNet(nn.Module):
             return o_ep.unsqueeze(1).expand(-1, self.num_tasks, -1)
         hidden: Tensor = self.ppnet(o_ep, groups[self.prior_group])
         return hidden
+
+    def description(self, tasks: Sequence[str]) -> TrunkDescription:
+        """Its equations, gates and parts."""
+        parts: dict[str, list[nn.Module]] = {}
+        if self.epnet is not None:
+            parts["EPNet gate"] = [self.epnet]
+        if self.ppnet is not None:
+            parts["PPNet gates"] = [self.ppnet.gates]
+            parts["PPNet layers"] = [self.ppnet.layers, self.ppnet.activations]
+        return TrunkDescription(
+            model="PEPNet" if self.ppnet is None else f"PEPNet, {self.ppnet.wiring} wiring",
+            equations=tuple(_equations(self)),
+            gates=(*_epnet_gate(self), *_ppnet_gates(self, tasks)),
+            parts=counted(parts),
+        )
+
+
+def _equations(trunk: PEPNet) -> Iterator[str]:
+    yield f"E = {trunk.main_group}"
+    if trunk.epnet is None:
+        yield "O_ep = E"
+    else:
+        per = "unit" if trunk.epnet.field_of_unit is None else "feature field"
+        yield f"O_ep = GateNU({trunk.domain_group} ⊕ sg(E)) ⊗ E, one number per {per}"
+    if trunk.ppnet is None:
+        yield "logit_t = Tower_t(O_ep)"
+        return
+    gate = f"({trunk.prior_group} ⊕ sg(O_ep))"
+    f = type(trunk.ppnet.activations[0]).__name__
+    match trunk.ppnet.wiring:
+        case "PAPER":
+            yield f"δ^(l) = GateNU_l{gate} for all tasks, l = 1 .. L + 1"
+            yield "H_t^(1) = δ_t^(1) ⊗ O_ep"
+            yield f"H_t^(l+1) = δ_t^(l+1) ⊗ {f}(H_t^(l) W_t^(l) + b_t^(l))"
+        case "HIDDEN_ONLY":
+            yield f"δ^(l) = GateNU_l{gate} for all tasks, l = 2 .. L + 1"
+            yield "H_t^(1) = O_ep"
+            yield f"H_t^(l+1) = δ_t^(l+1) ⊗ {f}(H_t^(l) W_t^(l) + b_t^(l))"
+        case "TZREC":
+            yield f"δ_t^(l) = GateNU_t,l{gate}"
+            yield "H_t^(1) = O_ep"
+            yield f"H_t^(l+1) = {f}(H_t^(l) W_t^(l) + b_t^(l)) ⊗ δ_t^(l)"
+    yield "logit_t = Tower_t(H_t^(L+1))"
+
+
+def _epnet_gate(trunk: PEPNet) -> Iterator[GateDescription]:
+    if trunk.epnet is None:
+        return
+    gate = trunk.epnet.gate
+    yield GateDescription(
+        name="EPNet",
+        reads=((trunk.domain_group, gate.hidden.in_features - trunk.main_dim),),
+        observes=((trunk.main_group, trunk.main_dim),),
+        hidden_dims=(gate.hidden.out_features,),
+        out_dim=gate.logit.out_features,
+        gamma=gate.gamma,
+        scales=trunk.main_group if trunk.epnet.field_of_unit is None else f"fields of {trunk.main_group}",
+    )
+
+
+def _ppnet_gates(trunk: PEPNet, tasks: Sequence[str]) -> Iterator[GateDescription]:
+    if trunk.ppnet is None:
+        return
+    bank = trunk.ppnet.gates
+    names = _gate_names(trunk.ppnet, tasks)
+    for (name, scales), hidden_dim, out_dim in zip(names, bank.hidden_dims, bank.out_dims, strict=True):
+        yield GateDescription(
+            name=name,
+            reads=((trunk.prior_group, bank.hidden.in_features - trunk.main_dim),),
+            observes=(("O_ep", trunk.main_dim),),
+            hidden_dims=(hidden_dim,),
+            out_dim=out_dim,
+            gamma=bank.gamma,
+            scales=scales,
+        )
+
+
+def _gate_names(ppnet: PPNet, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(name, what it scales) of PPNet's gates, in the order of the bank."""
+    layers = range(1, len(ppnet.activations) + 1)
+    if not ppnet.gates_jointly:
+        for task in tasks:
+            yield from ((f"PPNet {task} layer {layer}", f"output of layer {layer} of {task}") for layer in layers)
+        return
+    if ppnet.gates_input:
+        yield "PPNet input", "O_ep, once per task"
+    yield from ((f"PPNet layer {layer}", f"output of layer {layer} of all tasks") for layer in layers)

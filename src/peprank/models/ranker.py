@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from peprank.batch import Features
 from peprank.errors import ArtifactError
+from peprank.models.description import TrunkDescription
 from peprank.nn import EmbeddingGroups, Towers
 
 
@@ -20,6 +21,10 @@ class Trunk(Protocol):
 
     def __call__(self, groups: dict[str, Tensor], domain: Tensor) -> Tensor:
         """{group: [B, D_g]}, int64 [B] -> [B, T, H]."""
+        ...
+
+    def description(self, tasks: Sequence[str]) -> TrunkDescription:
+        """What it is, given the names of the tasks."""
         ...
 
 

@@ -58,7 +58,7 @@ class PPNet(nn.Module):
         dropouts: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        self.num_tasks, self.out_dim = num_tasks, hidden_dims[-1]
+        self.num_tasks, self.out_dim, self.wiring = num_tasks, hidden_dims[-1], wiring
         self.gates_input, self.gates_jointly = wiring == "PAPER", wiring != "TZREC"
         widths = (input_dim, *hidden_dims) if self.gates_input else tuple(hidden_dims)  # of the gated vectors
         # A joint gate is T chunks wide; separate gates are told apart by task first, as the peer numbers them.

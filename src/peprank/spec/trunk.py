@@ -69,7 +69,14 @@ class PEPNetSpec:
     ppnet: PPNetSpec | None = None
 
 
-TrunkSpec: TypeAlias = PEPNetSpec  # a rival joins as `PEPNetSpec | MMoESpec`
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleMultiTaskSpec:
+    """No layers between embeddings and towers."""
+
+    group: str  # the input that every tower reads
+
+
+TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec
 
 
 def _check_gamma(place: str, gamma: float) -> None:

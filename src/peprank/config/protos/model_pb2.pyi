@@ -126,8 +126,8 @@ class ModelConfig(_message.Message):
     use_pareto_loss_weight: _builtins.bool
     """Weigh the tasks at each step so that no loss must rise."""
     domain_feature: _builtins.str
-    """Feature that says a row's domain, for towers, metrics and reports; not set: domain_input_name, else the
-    first feature of the domain group.
+    """Feature that says a row's domain, for towers, metrics and reports; not set: PEPNet takes domain_input_name,
+    else the first feature of its domain group, and other models do not tell domains apart.
     """
     default_domain: _builtins.str
     """Raw value of the domain that serving falls back to when a row's domain is unknown; not set: such a row is
@@ -178,8 +178,8 @@ class ModelConfig(_message.Message):
         """Wukong."""
 
     @_builtins.property
-    def simple_multi_task(self) -> _module_pb2.Foreign:
-        """Tasks over a shared bottom."""
+    def simple_multi_task(self) -> _multi_task_rank_pb2.SimpleMultiTask:
+        """A tower per task on shared embeddings."""
 
     @_builtins.property
     def mmoe(self) -> _module_pb2.Foreign:
@@ -275,7 +275,7 @@ class ModelConfig(_message.Message):
         dcn_v2: _module_pb2.Foreign | None = ...,
         xdeepfm: _module_pb2.Foreign | None = ...,
         wukong: _module_pb2.Foreign | None = ...,
-        simple_multi_task: _module_pb2.Foreign | None = ...,
+        simple_multi_task: _multi_task_rank_pb2.SimpleMultiTask | None = ...,
         mmoe: _module_pb2.Foreign | None = ...,
         dbmtl: _module_pb2.Foreign | None = ...,
         ple: _module_pb2.Foreign | None = ...,

@@ -1,0 +1,40 @@
+"""Mistakes in the messages of PEPNet's rivals, one each."""
+
+from __future__ import annotations
+
+from tests.config.mistakes import Mistake
+
+PEPNET = """\
+  pepnet {
+    domain_input_name: "tab"
+    task_domain_num: 3
+    ppnet_hidden_units: [16, 8]
+    ppnet_dropout_ratio: [0.1, 0.2]
+"""
+TAB = 'domain_feature: "tab"'
+
+
+def _in(model: str, name: str, fields: str, at: str, says: str, *, domain: str = TAB) -> Mistake:
+    """BASE with another model, which has these fields before its towers."""
+    return Mistake(f"{model}: {name}", PEPNET, f"  {domain}\n  {model} {{\n    {fields}\n", at, says)
+
+
+def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
+    """What every rival has; `fields` are those that this one needs."""
+    return [
+        _in(model, "unknown input", f'{fields} input_group_names: "uja"', "uja", "did you mean 'uia'?"),
+        _in(
+            model, "input twice", f'{fields} input_group_names: ["all", "all"]', '"all", "all"', "in this list already"
+        ),
+        _in(model, "few towers", f"{fields} task_domain_num: 2", "num: 2", "ids from 2 on have no tower"),
+        _in(model, "no towers", f"{fields} task_domain_num: 0", "num: 0", "must be at least 1"),
+        _in(
+            model, "no domain", f"{fields} task_domain_num: 3", "num: 3", "write model_config.domain_feature", domain=""
+        ),
+        _in(model, "plain domain", fields, '"age"', "holds plain numbers", domain='domain_feature: "age"'),
+    ]
+
+
+RIVAL_MISTAKES = [
+    *_inputs_and_domain("simple_multi_task"),
+]

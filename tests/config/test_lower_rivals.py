@@ -1,0 +1,67 @@
+"""What the messages of PEPNet's rivals become."""
+
+from __future__ import annotations
+
+import pytest
+
+from peprank.config import Lowered, lower, parse
+from peprank.errors import ConfigError
+from peprank.spec.model import DomainSpec
+from peprank.spec.trunk import SimpleMultiTaskSpec
+from tests.config.base import BASE
+from tests.config.rival_mistakes import PEPNET, TAB
+
+
+def plan(fields: str, *, model: str = "simple_multi_task", domain: str = TAB) -> Lowered:
+    return lower(parse(BASE.replace(PEPNET, f"  {domain}\n  {model} {{\n    {fields}\n"), "pipeline.config"))
+
+
+def test_towers_on_the_embeddings_have_no_trunk() -> None:
+    model = plan("").spec.model
+    assert model.trunk == SimpleMultiTaskSpec(group="all")
+    assert [task.tower.hidden_dims for task in model.tasks] == [(8, 4), ()]
+
+
+def test_the_input_is_the_first_group_and_the_others_are_left_out_with_their_tables() -> None:
+    lowered = plan("")
+    assert [group.name for group in lowered.spec.model.groups] == ["all"]
+    assert [problem.message for problem in lowered.warnings] == [
+        "no part of simple_multi_task reads this group; it is left out",
+        "no part of simple_multi_task reads this group; it is left out",
+    ]
+    own = BASE.replace('feature_names: ["tab"]', 'feature_names: ["tab"] embedding_name_suffix: "own"')
+    fields = f'  {TAB}\n  simple_multi_task {{\n    input_group_names: ["uia"]\n'
+    model = lower(parse(own.replace(PEPNET, fields), "pipeline.config")).spec.model
+    assert [table.name for table in model.tables] == ["user_id_emb", "item_emb"]
+
+
+def test_several_groups_are_joined_and_what_they_share_is_there_once() -> None:
+    lowered = plan('input_group_names: ["uia", "all"]')
+    (group,) = lowered.spec.model.groups
+    assert lowered.spec.model.trunk == SimpleMultiTaskSpec(group=group.name)
+    assert group.name == "uia + all"
+    assert [item.feature for item in group.inputs] == ["user_id", "item", "tab", "price", "age"]
+    assert [problem.path for problem in lowered.warnings] == ["model_config.feature_groups[1].group_name"]
+
+
+def test_a_feature_that_two_groups_take_from_different_tables_is_there_twice() -> None:
+    own = BASE.replace('feature_names: ["tab"]', 'feature_names: ["tab"] embedding_name_suffix: "own"')
+    fields = f'  {TAB}\n  simple_multi_task {{\n    input_group_names: ["all", "domain"]\n'
+    (group,) = lower(parse(own.replace(PEPNET, fields), "pipeline.config")).spec.model.groups
+    assert [item.table for item in group.inputs if item.feature == "tab"] == ["tab_emb", "tab_emb_own"]
+
+
+def test_the_domain_is_the_one_that_domain_feature_names() -> None:
+    assert plan("").spec.model.domain == DomainSpec(feature="tab")
+    assert plan("task_domain_num: 3").spec.model.domain == DomainSpec(feature="tab", num_towers=3)
+    assert plan("", domain="").spec.model.domain is None
+
+
+def test_a_file_without_groups_has_one_problem() -> None:
+    start, end = BASE.index("  feature_groups {"), BASE.index(PEPNET)
+    text = BASE[:start] + BASE[end:].replace(PEPNET, "  simple_multi_task {\n")
+    with pytest.raises(ConfigError) as caught:
+        lower(parse(text, "pipeline.config"))
+    assert [problem.message for problem in caught.value.problems] == [
+        "there is no feature group to read; add feature_groups { ... } beside it"
+    ]

@@ -1,0 +1,58 @@
+"""The same network with its tasks, or its domains, numbered in another order."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from peprank.models import MultiTaskRanker
+from peprank.models.pepnet import PEPNet
+from peprank.nn import PPNet
+
+# Lists of modules, one per task.
+_OF_TASKS = re.compile(r"((?:towers\.tasks|trunk\.ppnet\.layers)\.)(\d+)(?=\.)")
+_OF_DOMAINS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
+
+
+def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tensor]:
+    """The weights of the net whose task k is this one's task `order[k]`."""
+    weights = _clones(ranker)
+    moved = {name: weights[_renumbered(_OF_TASKS, name, order)] for name in weights}
+    if isinstance(ranker.trunk, PEPNet) and ranker.trunk.ppnet is not None:
+        moved |= _gates_in_order(ranker.trunk.ppnet, weights, order)
+    return moved
+
+
+def domains_in_order(ranker: MultiTaskRanker, order: list[int], table: str) -> dict[str, Tensor]:
+    """The weights of the net whose domain k, and row k of `table`, is this one's `order[k]`."""
+    weights = _clones(ranker)
+    moved = {table: weights[table][torch.tensor(order)]}
+    if ranker.towers.num_domains > 1:
+        moved |= {name: weights[_renumbered(_OF_DOMAINS, name, order)] for name in weights if name != table}
+    return weights | moved
+
+
+def _clones(ranker: MultiTaskRanker) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in ranker.weights().items()}
+
+
+def _renumbered(pattern: re.Pattern[str], name: str, order: list[int]) -> str:
+    return pattern.sub(lambda match: f"{match[1]}{order[int(match[2])]}", name)
+
+
+def _gates_in_order(ppnet: PPNet, weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    if ppnet.gates_jointly:
+        return {name: _chunks(weights[name], order) for name in weights if ".gates.logits." in name}
+    num_layers = len(ppnet.activations)
+    place = [source * num_layers + layer for source in order for layer in range(num_layers)]
+    of_gate = re.compile(r"(trunk\.ppnet\.gates\.logits\.)(\d+)(?=\.)")
+    moved = {name: weights[_renumbered(of_gate, name, place)] for name in weights if of_gate.match(name)}
+    hidden = [f"trunk.ppnet.gates.hidden.{kind}" for kind in ("weight", "bias")]
+    return moved | {name: _chunks(weights[name], order) for name in hidden}
+
+
+def _chunks(weight: Tensor, order: list[int]) -> Tensor:
+    """Rows of the tasks, which have equally many, in another order."""
+    return torch.cat([weight.chunk(len(order))[source] for source in order])
