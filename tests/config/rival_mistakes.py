@@ -11,6 +11,7 @@ PEPNET = """\
     ppnet_hidden_units: [16, 8]
     ppnet_dropout_ratio: [0.1, 0.2]
 """
+EXPERT = "expert_mlp { hidden_units: [8, 4] }"
 TAB = 'domain_feature: "tab"'
 
 
@@ -37,4 +38,10 @@ def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
 
 RIVAL_MISTAKES = [
     *_inputs_and_domain("simple_multi_task"),
+    *_inputs_and_domain("mmoe", EXPERT),
+    _in("mmoe", "no experts", "num_expert: 2", "mmoe {", "is missing; write expert_mlp { ... }"),
+    _in("mmoe", "empty expert", "expert_mlp {}", "expert_mlp", "has no layers; write hidden_units: [128, 64], say"),
+    _in("mmoe", "zero experts", f"{EXPERT} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),
+    _in("mmoe", "empty gate", f"{EXPERT}\n gate_mlp {{}}", "gate_mlp", "has no layers"),
+    _in("mmoe", "expert width", "expert_mlp { hidden_units: [8, 0] }", "[8, 0]", "every width must be at least 1"),
 ]

@@ -6,8 +6,9 @@ import pytest
 
 from peprank.config import Lowered, lower, parse
 from peprank.errors import ConfigError
+from peprank.spec.mlp import Activation, MLPSpec
 from peprank.spec.model import DomainSpec
-from peprank.spec.trunk import SimpleMultiTaskSpec
+from peprank.spec.trunk import MMoESpec, SimpleMultiTaskSpec
 from tests.config.base import BASE
 from tests.config.rival_mistakes import PEPNET, TAB
 
@@ -65,3 +66,13 @@ def test_a_file_without_groups_has_one_problem() -> None:
     assert [problem.message for problem in caught.value.problems] == [
         "there is no feature group to read; add feature_groups { ... } beside it"
     ]
+
+
+def test_mmoe_has_experts_and_gates() -> None:
+    fields = 'expert_mlp { hidden_units: [8, 4] dropout_ratio: 0.25 activation: "nn.GELU" }'
+    expert = MLPSpec(hidden_dims=(8, 4), dropouts=(0.25, 0.25), activation=Activation.GELU)
+    assert plan(fields, model="mmoe").spec.model.trunk == MMoESpec(group="all", num_experts=3, expert=expert)
+    fields = "expert_mlp { hidden_units: 8 } num_expert: 5 gate_mlp { hidden_units: 6 }"
+    assert plan(fields, model="mmoe").spec.model.trunk == MMoESpec(
+        group="all", num_experts=5, expert=MLPSpec(hidden_dims=(8,)), gate=MLPSpec(hidden_dims=(6,))
+    )

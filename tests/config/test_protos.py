@@ -134,6 +134,8 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "PEPNet.main_group_name": 1003,
         "PEPNet.domain_group_name": 1004,
         "PEPNet.uia_group_name": 1005,
+        "MMoE.input_group_names": 1000,
+        "MMoE.task_domain_num": 1001,
         "SimpleMultiTask.input_group_names": 1000,
         "SimpleMultiTask.task_domain_num": 1001,
     }

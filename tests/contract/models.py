@@ -12,7 +12,16 @@ from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmb
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
-from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
+from peprank.spec.trunk import (
+    EPNetGate,
+    EPNetSpec,
+    MMoESpec,
+    PEPNetSpec,
+    PPNetSpec,
+    SimpleMultiTaskSpec,
+    TrunkSpec,
+    Wiring,
+)
 
 NUM_DOMAINS = 3
 JOINED = "all + domain + uia"
@@ -71,6 +80,7 @@ PAPER = _pepnet(_EPNET, _PPNET)
 TZREC = _with_towers(_pepnet(_EPNET, _TZREC), _MLP)
 DOMAIN_TOWERS = _with_domain_towers(TZREC)
 SIMPLE_MULTI_TASK = _rival(SimpleMultiTaskSpec(group=JOINED))
+MMOE = _rival(MMoESpec(group=JOINED, num_experts=3, expert=_MLP))
 
 EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
@@ -99,6 +109,10 @@ EVERY_PEPNET: dict[str, ModelSpec] = {
 EVERY_RIVAL: dict[str, ModelSpec] = {
     "simple_multi_task": SIMPLE_MULTI_TASK,
     "simple_multi_task_domain_towers": _with_domain_towers(SIMPLE_MULTI_TASK),
+    "mmoe": MMOE,
+    "mmoe_gate_mlp_domain_towers": _with_domain_towers(
+        _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
+    ),
 }
 EVERY_MODEL = EVERY_PEPNET | EVERY_RIVAL
 

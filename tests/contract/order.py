@@ -12,7 +12,7 @@ from peprank.models.pepnet import PEPNet
 from peprank.nn import PPNet
 
 # Lists of modules, one per task.
-_OF_TASKS = re.compile(r"((?:towers\.tasks|trunk\.ppnet\.layers)\.)(\d+)(?=\.)")
+_OF_TASKS = re.compile(r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates)\.)(\d+)(?=\.)")
 _OF_DOMAINS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
 
 

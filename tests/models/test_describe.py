@@ -4,7 +4,7 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, PAPER, SIMPLE_MULTI_TASK, TZREC
+from tests.contract.models import EVERY_MODEL, MMOE, PAPER, SIMPLE_MULTI_TASK, TZREC
 from tests.models.taobao import TAOBAO
 
 
@@ -55,6 +55,26 @@ def test_towers_on_the_embeddings_are_told_by_one_equation() -> None:
     assert description.equations == ("x = all + domain + uia", "logit_t = Tower_t(x)")
     assert description.gates == ()
     assert [part.name for part in description.parts] == ["dense embeddings", "task towers"]
+
+
+def test_mmoe_is_told_by_its_experts_and_gates() -> None:
+    description = describe(MMOE)
+    x = description.groups[0].dim
+    assert description.equations == (
+        "x = all + domain + uia",
+        "v_k = Expert_k(x), k = 1 .. 3",
+        "w_t = softmax(x W_t + b_t)",
+        "logit_t = Tower_t(Σ_k w_t,k v_k)",
+    )
+    assert [(gate.name, gate.in_dim, gate.hidden_dims, gate.out_dim, gate.gamma) for gate in description.gates] == [
+        (task, x, (), 3, None) for task in ("click", "like", "buy")
+    ]
+    assert [(part.name, part.multiply_adds) for part in description.parts[1:]] == [
+        ("experts", 3 * (x * 12 + 12 * 8)),
+        ("gates", 3 * 3 * x),
+        ("task towers", 3 * (8 * 12 + 12 * 8 + 8)),
+    ]
+    assert "w_t = softmax(Gate_t(x) W_t + b_t)" in describe(EVERY_MODEL["mmoe_gate_mlp_domain_towers"]).equations
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from peprank.models import MultiTaskRanker, build
+from peprank.models.mmoe import MMoE
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import simple_multi_task
+from peprank.spec.trunk import MMoESpec, SimpleMultiTaskSpec, TrunkSpec
+from tests.reference import mmoe, simple_multi_task
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
@@ -88,6 +89,17 @@ def _simple_multi_task(ranker: MultiTaskRanker) -> Loops:
     return simple_multi_task.Net(_towers(ranker))
 
 
+def _mmoe(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, MMoE)
+    experts = [_layers(expert) for expert in trunk.experts.networks]
+    return mmoe.Net(experts, [_layers(gate) for gate in trunk.gates], _towers(ranker))
+
+
+_EXPERT = MLPSpec(hidden_dims=(6, 4))
+
 EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "simple_multi_task": lambda: twins(SimpleMultiTaskSpec(group="x"), _simple_multi_task),
+    "mmoe": lambda: twins(MMoESpec(group="x", num_experts=3, expert=_EXPERT), _mmoe),
+    "mmoe_gate_mlp": lambda: twins(MMoESpec(group="x", num_experts=2, expert=_EXPERT, gate=_EXPERT), _mmoe),
 }

@@ -113,7 +113,7 @@ def _space(msg: pb.TaskTower, at: Place, names: Names) -> TaskSpace | None:
 
 
 def mlp(msg: pb.MLP, at: Place) -> MLPSpec | None:
-    """Layers of a task tower; one dropout ratio counts for all of them."""
+    """Layers of a tower or another part; one dropout ratio counts for all of them."""
     if msg.use_bn and msg.use_ln:
         at["use_ln"].error("does not go with use_bn; keep one of the two")
     normalization = Normalization.BATCH if msg.use_bn else Normalization.LAYER if msg.use_ln else Normalization.NONE

@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from peprank.errors import TrainingError
+from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
 from peprank.models.ranker import MultiTaskRanker, Trunk
 from peprank.models.simple_multi_task import SimpleMultiTask
-from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Field, PPNet, Table, Tower, Towers
+from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Experts, Field, PPNet, SoftmaxGate, Table, Tower, Towers
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import EPNetGate, PEPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
+from peprank.spec.trunk import EPNetGate, MMoESpec, PEPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
 
 
 def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
@@ -121,6 +122,8 @@ def _trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return _pepnet(spec, model)
         case SimpleMultiTaskSpec():
             return SimpleMultiTask(spec.group, model.group(spec.group).dim, model.num_tasks)
+        case MMoESpec():
+            return _mmoe(spec, model)
         case _:
             assert_never(spec)
 
@@ -164,6 +167,13 @@ def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
         activation=_ACTIVATIONS[spec.ppnet.activation],
         dropouts=spec.ppnet.dropouts,
     )
+
+
+def _mmoe(spec: MMoESpec, model: ModelSpec) -> MMoE:
+    in_dim = model.group(spec.group).dim
+    experts = Experts(_mlp(in_dim, spec.expert) for _ in range(spec.num_experts))
+    gates = (SoftmaxGate(_mlp(in_dim, spec.gate or MLPSpec()), spec.num_experts) for _ in model.tasks)
+    return MMoE(spec.group, experts, gates)
 
 
 def _towers(spec: ModelSpec, in_dim: int) -> Towers:

@@ -4,6 +4,7 @@ from peprank.nn.arena import Table
 from peprank.nn.dense_embedding import AutoDis
 from peprank.nn.embedding import EmbeddingGroups, Field
 from peprank.nn.epnet import EPNet
+from peprank.nn.experts import Experts, SoftmaxGate
 from peprank.nn.gate import GateBank, GateNU
 from peprank.nn.mlp import MLP
 from peprank.nn.ppnet import PPNet
@@ -14,10 +15,12 @@ __all__ = [
     "AutoDis",
     "EPNet",
     "EmbeddingGroups",
+    "Experts",
     "Field",
     "GateBank",
     "GateNU",
     "PPNet",
+    "SoftmaxGate",
     "Table",
     "Tower",
     "Towers",

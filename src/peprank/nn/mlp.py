@@ -43,7 +43,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         widths = (in_dim, *hidden_dims)
-        self.out_dim = widths[-1]
+        self.in_dim, self.hidden_dims, self.out_dim = in_dim, tuple(hidden_dims), widths[-1]
         self.normalizes_batch = normalization == "batch"
         self.layers = nn.ModuleList()
         for k, width in enumerate(hidden_dims):

@@ -60,3 +60,9 @@ def check_dropouts(place: str, ratios: tuple[float, ...], num_layers: int) -> No
     for ratio in ratios:
         if not 0 <= ratio < 1:
             raise SpecError(place, ratio, "must lie in [0, 1)")
+
+
+def check_has_layers(place: str, mlp: MLPSpec) -> None:
+    """Refuse a part of the network that would be its own input."""
+    if not mlp.hidden_dims:
+        raise SpecError(place, (), "has no layers; write hidden_units: [128, 64], say")

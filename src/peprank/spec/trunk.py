@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from peprank.errors import SpecError
-from peprank.spec.mlp import Activation, check_dropouts, check_widths
+from peprank.spec.mlp import Activation, MLPSpec, check_dropouts, check_has_layers, check_widths
 
 
 class Wiring(Enum):
@@ -76,7 +76,24 @@ class SimpleMultiTaskSpec:
     group: str  # the input that every tower reads
 
 
-TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MMoESpec:
+    """Experts over one input, mixed by a gate per task (Ma et al., KDD 2018)."""
+
+    group: str  # the input of experts and gates
+    num_experts: int
+    expert: MLPSpec
+    gate: MLPSpec | None = None  # None: a gate is one linear map
+
+    def __post_init__(self) -> None:
+        check_has_layers("expert_mlp", self.expert)
+        if self.gate is not None:
+            check_has_layers("gate_mlp", self.gate)
+        if not self.num_experts > 0:
+            raise SpecError("num_expert", self.num_experts, "must be at least 1; 3 is usual")
+
+
+TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | MMoESpec
 
 
 def _check_gamma(place: str, gamma: float) -> None:

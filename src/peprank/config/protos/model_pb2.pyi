@@ -182,8 +182,8 @@ class ModelConfig(_message.Message):
         """A tower per task on shared embeddings."""
 
     @_builtins.property
-    def mmoe(self) -> _module_pb2.Foreign:
-        """MMoE."""
+    def mmoe(self) -> _multi_task_rank_pb2.MMoE:
+        """Experts that each task mixes by a gate of its own."""
 
     @_builtins.property
     def dbmtl(self) -> _module_pb2.Foreign:
@@ -276,7 +276,7 @@ class ModelConfig(_message.Message):
         xdeepfm: _module_pb2.Foreign | None = ...,
         wukong: _module_pb2.Foreign | None = ...,
         simple_multi_task: _multi_task_rank_pb2.SimpleMultiTask | None = ...,
-        mmoe: _module_pb2.Foreign | None = ...,
+        mmoe: _multi_task_rank_pb2.MMoE | None = ...,
         dbmtl: _module_pb2.Foreign | None = ...,
         ple: _module_pb2.Foreign | None = ...,
         dc2vr: _module_pb2.Foreign | None = ...,

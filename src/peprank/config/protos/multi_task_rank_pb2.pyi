@@ -193,6 +193,58 @@ class SimpleMultiTask(_message.Message):
 Global___SimpleMultiTask: _TypeAlias = SimpleMultiTask  # noqa: Y015
 
 @_typing.final
+class MMoE(_message.Message):
+    """MMoE (Ma et al., KDD 2018): experts read the input, and a gate per task says how much of each the task takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERT_MLP_FIELD_NUMBER: _builtins.int
+    GATE_MLP_FIELD_NUMBER: _builtins.int
+    NUM_EXPERT_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    num_expert: _builtins.int
+    """Number of experts."""
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def expert_mlp(self) -> _module_pb2.MLP:
+        """Layers of each expert."""
+
+    @_builtins.property
+    def gate_mlp(self) -> _module_pb2.MLP:
+        """Layers of each gate before its softmax; not set: the gate is one linear map of the input."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        expert_mlp: _module_pb2.MLP | None = ...,
+        gate_mlp: _module_pb2.MLP | None = ...,
+        num_expert: _builtins.int | None = ...,
+        task_towers: _abc.Iterable[Global___TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expert_mlp", b"expert_mlp", "gate_mlp", b"gate_mlp", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expert_mlp", b"expert_mlp", "gate_mlp", b"gate_mlp", "input_group_names", b"input_group_names", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MMoE: _TypeAlias = MMoE  # noqa: Y015
+
+@_typing.final
 class TaskTower(_message.Message):
     """One task: its label, its layers, what it minimises and how it is judged."""
 

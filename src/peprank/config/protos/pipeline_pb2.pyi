@@ -126,6 +126,7 @@ from peprank.config.protos.multi_task_rank_pb2 import ELEMENT as ELEMENT
 from peprank.config.protos.multi_task_rank_pb2 import EPNetGateKind as EPNetGateKind
 from peprank.config.protos.multi_task_rank_pb2 import FIELD as FIELD
 from peprank.config.protos.multi_task_rank_pb2 import HIDDEN_ONLY as HIDDEN_ONLY
+from peprank.config.protos.multi_task_rank_pb2 import MMoE as MMoE
 from peprank.config.protos.multi_task_rank_pb2 import PAPER as PAPER
 from peprank.config.protos.multi_task_rank_pb2 import PEPNet as PEPNet
 from peprank.config.protos.multi_task_rank_pb2 import PEPNetWiring as PEPNetWiring
