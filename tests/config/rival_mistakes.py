@@ -15,6 +15,15 @@ EXPERT = "expert_mlp { hidden_units: [8, 4] }"
 TAB = 'domain_feature: "tab"'
 
 
+def _level(fields: str) -> str:
+    return f'extraction_networks {{\n network_name: "low"\n {fields}\n }}'
+
+
+OWN = "task_expert_net { hidden_units: [8, 4] }"
+ONE_OWN = f"expert_num_per_task: 1 {OWN}"
+LEVEL = _level(ONE_OWN)
+
+
 def _in(model: str, name: str, fields: str, at: str, says: str, *, domain: str = TAB) -> Mistake:
     """BASE with another model, which has these fields before its towers."""
     return Mistake(f"{model}: {name}", PEPNET, f"  {domain}\n  {model} {{\n    {fields}\n", at, says)
@@ -39,9 +48,23 @@ def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
 RIVAL_MISTAKES = [
     *_inputs_and_domain("simple_multi_task"),
     *_inputs_and_domain("mmoe", EXPERT),
+    *_inputs_and_domain("ple", LEVEL),
     _in("mmoe", "no experts", "num_expert: 2", "mmoe {", "is missing; write expert_mlp { ... }"),
     _in("mmoe", "empty expert", "expert_mlp {}", "expert_mlp", "has no layers; write hidden_units: [128, 64], say"),
     _in("mmoe", "zero experts", f"{EXPERT} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),
     _in("mmoe", "empty gate", f"{EXPERT}\n gate_mlp {{}}", "gate_mlp", "has no layers"),
     _in("mmoe", "expert width", "expert_mlp { hidden_units: [8, 0] }", "[8, 0]", "every width must be at least 1"),
+    _in("ple", "no level", "", "ple {", "is missing; write at least one extraction_networks { ... }"),
+    _in("ple", "no own experts", _level(OWN), "extraction_networks {", "is missing; write expert_num_per_task: ..."),
+    _in("ple", "zero own experts", _level(f"expert_num_per_task: 0 {OWN}"), "per_task: 0", "must be at least 1"),
+    _in("ple", "no own layers", _level("expert_num_per_task: 1"), "extraction_networks {", "write task_expert_net"),
+    _in("ple", "empty own", _level("expert_num_per_task: 1\n task_expert_net {}"), "task_expert_net", "has no layers"),
+    _in("ple", "no shared layers", _level(f"{ONE_OWN} share_num: 2"), "share_num: 2", "layers of those experts"),
+    _in(
+        "ple",
+        "unequal widths",
+        _level(f"{ONE_OWN} share_num: 1\n share_expert_net {{ hidden_units: [4, 8] }}"),
+        "share_expert_net",
+        "must end in the width of task_expert_net, 4, since a gate mixes both",
+    ),
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from peprank.config import Lowered, lower, parse
 from peprank.errors import ConfigError
 from peprank.spec.mlp import Activation, MLPSpec
 from peprank.spec.model import DomainSpec
-from peprank.spec.trunk import MMoESpec, SimpleMultiTaskSpec
+from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SimpleMultiTaskSpec
 from tests.config.base import BASE
 from tests.config.rival_mistakes import PEPNET, TAB
 
@@ -76,3 +78,20 @@ def test_mmoe_has_experts_and_gates() -> None:
     assert plan(fields, model="mmoe").spec.model.trunk == MMoESpec(
         group="all", num_experts=5, expert=MLPSpec(hidden_dims=(8,)), gate=MLPSpec(hidden_dims=(6,))
     )
+
+
+def test_ple_has_levels_of_own_and_shared_experts() -> None:
+    low = 'network_name: "low" expert_num_per_task: 2 task_expert_net { hidden_units: [8, 4] }'
+    shared = "share_num: 1 share_expert_net { hidden_units: 4 }"
+    high = low.replace("low", "high")
+    fields = f"extraction_networks {{ {low} }} extraction_networks {{ {high} {shared} }}"
+    own = ExtractionSpec(name="low", num_task_experts=2, task_expert=MLPSpec(hidden_dims=(8, 4)))
+    both = replace(own, name="high", num_shared_experts=1, shared_expert=MLPSpec(hidden_dims=(4,)))
+    assert plan(fields, model="ple").spec.model.trunk == PLESpec(group="all", levels=(own, both))
+
+
+def test_layers_of_shared_experts_that_there_are_none_of_have_no_effect() -> None:
+    level = 'network_name: "low" expert_num_per_task: 2 task_expert_net { hidden_units: 4 }'
+    lowered = plan(f"extraction_networks {{ {level} share_expert_net {{ hidden_units: 8 }} }}", model="ple")
+    (problem,) = [problem for problem in lowered.warnings if "share" in problem.path]
+    assert problem.message == "has no effect: there are no shared experts; write share_num: 1, say"

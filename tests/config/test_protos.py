@@ -136,6 +136,8 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "PEPNet.uia_group_name": 1005,
         "MMoE.input_group_names": 1000,
         "MMoE.task_domain_num": 1001,
+        "PLE.input_group_names": 1000,
+        "PLE.task_domain_num": 1001,
         "SimpleMultiTask.input_group_names": 1000,
         "SimpleMultiTask.task_domain_num": 1001,
     }

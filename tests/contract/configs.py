@@ -11,11 +11,16 @@ _TOWERS = """
 _PRIORS = 'input_group_names: ["all", "domain", "uia"]'
 
 _EXPERT = "expert_mlp { hidden_units: [8, 4] }"
+_LEVEL = """extraction_networks {
+    network_name: "level" expert_num_per_task: 2 task_expert_net { hidden_units: [8, 4] }
+    share_num: 1 share_expert_net { hidden_units: 4 }
+  }"""
 
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
     "simple_multi_task": f"simple_multi_task {{ {_PRIORS} task_domain_num: 4",
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",
+    "ple": f"ple {{ {_PRIORS} {_LEVEL} {_LEVEL}",
     "mmoe_alone": f"mmoe {{ {_PRIORS} {_EXPERT} num_expert: 3",
 }
 

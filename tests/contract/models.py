@@ -15,8 +15,10 @@ from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.trunk import (
     EPNetGate,
     EPNetSpec,
+    ExtractionSpec,
     MMoESpec,
     PEPNetSpec,
+    PLESpec,
     PPNetSpec,
     SimpleMultiTaskSpec,
     TrunkSpec,
@@ -81,6 +83,12 @@ TZREC = _with_towers(_pepnet(_EPNET, _TZREC), _MLP)
 DOMAIN_TOWERS = _with_domain_towers(TZREC)
 SIMPLE_MULTI_TASK = _rival(SimpleMultiTaskSpec(group=JOINED))
 MMOE = _rival(MMoESpec(group=JOINED, num_experts=3, expert=_MLP))
+_LEVEL = ExtractionSpec(
+    name="low", num_task_experts=2, task_expert=_MLP, num_shared_experts=1, shared_expert=MLPSpec(hidden_dims=(6, 8))
+)
+PLE = _rival(
+    PLESpec(group=JOINED, levels=(_LEVEL, replace(_LEVEL, name="high", num_task_experts=1, num_shared_experts=2)))
+)
 
 EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
@@ -110,6 +118,11 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     "simple_multi_task": SIMPLE_MULTI_TASK,
     "simple_multi_task_domain_towers": _with_domain_towers(SIMPLE_MULTI_TASK),
     "mmoe": MMOE,
+    "ple": PLE,
+    "ple_domain_towers": _with_domain_towers(PLE),
+    "ple_without_shared_experts": _rival(
+        PLESpec(group=JOINED, levels=(ExtractionSpec(name="only", num_task_experts=2, task_expert=_MLP),))
+    ),
     "mmoe_gate_mlp_domain_towers": _with_domain_towers(
         _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
     ),

@@ -9,10 +9,13 @@ from torch import Tensor
 
 from peprank.models import MultiTaskRanker
 from peprank.models.pepnet import PEPNet
+from peprank.models.ple import PLE
 from peprank.nn import PPNet
 
 # Lists of modules, one per task.
-_OF_TASKS = re.compile(r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates)\.)(\d+)(?=\.)")
+_OF_TASKS = re.compile(
+    r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates|trunk\.levels\.\d+\.task_\w+)\.)(\d+)(?=\.)"
+)
 _OF_DOMAINS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
 
 
@@ -22,6 +25,8 @@ def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tenso
     moved = {name: weights[_renumbered(_OF_TASKS, name, order)] for name in weights}
     if isinstance(ranker.trunk, PEPNet) and ranker.trunk.ppnet is not None:
         moved |= _gates_in_order(ranker.trunk.ppnet, weights, order)
+    if isinstance(ranker.trunk, PLE):
+        moved |= _shared_gates_in_order(ranker.trunk, weights, order)
     return moved
 
 
@@ -51,6 +56,17 @@ def _gates_in_order(ppnet: PPNet, weights: dict[str, Tensor], order: list[int]) 
     moved = {name: weights[_renumbered(of_gate, name, place)] for name in weights if of_gate.match(name)}
     hidden = [f"trunk.ppnet.gates.hidden.{kind}" for kind in ("weight", "bias")]
     return moved | {name: _chunks(weights[name], order) for name in hidden}
+
+
+def _shared_gates_in_order(trunk: PLE, weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    """A shared gate has a row for each expert of each task in turn, then for the shared ones."""
+    moved = {}
+    for index, level in enumerate(trunk.levels):
+        own = sum(len(experts) for experts in level.task_experts)  # type: ignore[arg-type, union-attr]
+        for name in (f"trunk.levels.{index}.shared_gate.logit.{kind}" for kind in ("weight", "bias")):
+            if name in weights:
+                moved[name] = torch.cat([_chunks(weights[name][:own], order), weights[name][own:]])
+    return moved
 
 
 def _chunks(weight: Tensor, order: list[int]) -> Tensor:

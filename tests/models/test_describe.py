@@ -4,7 +4,7 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, MMOE, PAPER, SIMPLE_MULTI_TASK, TZREC
+from tests.contract.models import EVERY_MODEL, MMOE, PAPER, PLE, SIMPLE_MULTI_TASK, TZREC
 from tests.models.taobao import TAOBAO
 
 
@@ -75,6 +75,30 @@ def test_mmoe_is_told_by_its_experts_and_gates() -> None:
         ("task towers", 3 * (8 * 12 + 12 * 8 + 8)),
     ]
     assert "w_t = softmax(Gate_t(x) W_t + b_t)" in describe(EVERY_MODEL["mmoe_gate_mlp_domain_towers"]).equations
+
+
+def test_ple_is_told_level_by_level() -> None:
+    description = describe(PLE)
+    x = description.groups[0].dim
+    assert description.equations == (
+        "a_t^(0) = s^(0) = all + domain + uia",
+        "V_t^(l) = outputs of the own experts of t, of a_t^(l-1) and the shared ones, of s^(l-1); l = 1 .. 2",
+        "a_t^(l) = softmax(a_t^(l-1) W_t^(l) + b_t^(l)) V_t^(l)",
+        "s^(l) = softmax(s^(l-1) W_s^(l) + b_s^(l)) (V_1^(l) ∪ .. ∪ V_T^(l))",
+        "logit_t = Tower_t(a_t^(2))",
+    )
+    low_click, *_, low_shared, high_click, _, high_buy = description.gates
+    assert (low_click.name, low_click.reads, low_click.out_dim) == ("low click", (("all + domain + uia", x),), 2 + 1)
+    assert (low_shared.name, low_shared.out_dim, low_shared.scales) == ("low shared", 3 * 2 + 1, "all experts")
+    assert (high_click.reads, high_buy.reads) == ((("a_click^(1)", 8),), (("a_buy^(1)", 8),))
+    assert [(part.name, part.multiply_adds) for part in description.parts[1:-1]] == [
+        ("low task experts", 3 * 2 * (x * 12 + 12 * 8)),
+        ("low shared experts", x * 6 + 6 * 8),
+        ("low gates", 3 * 3 * x + 7 * x),
+        ("high task experts", 3 * (8 * 12 + 12 * 8)),
+        ("high shared experts", 2 * (8 * 6 + 6 * 8)),
+        ("high gates", 3 * 3 * 8),
+    ]
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

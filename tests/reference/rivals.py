@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from peprank.models import MultiTaskRanker, build
 from peprank.models.mmoe import MMoE
+from peprank.models.ple import PLE
+from peprank.nn import Experts, Extraction
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import MMoESpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import mmoe, simple_multi_task
+from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SimpleMultiTaskSpec, TrunkSpec
+from tests.reference import mmoe, ple, simple_multi_task
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
@@ -85,6 +87,11 @@ def _layers(module: nn.Module) -> Layers:
     return [Linear(linear.weight.detach().numpy(), linear.bias.detach().numpy()) for linear in linears]
 
 
+def _experts(module: nn.Module) -> list[Layers]:
+    assert isinstance(module, Experts)
+    return [_layers(network) for network in module.networks]
+
+
 def _simple_multi_task(ranker: MultiTaskRanker) -> Loops:
     return simple_multi_task.Net(_towers(ranker))
 
@@ -92,14 +99,34 @@ def _simple_multi_task(ranker: MultiTaskRanker) -> Loops:
 def _mmoe(ranker: MultiTaskRanker) -> Loops:
     trunk = ranker.trunk
     assert isinstance(trunk, MMoE)
-    experts = [_layers(expert) for expert in trunk.experts.networks]
-    return mmoe.Net(experts, [_layers(gate) for gate in trunk.gates], _towers(ranker))
+    return mmoe.Net(_experts(trunk.experts), [_layers(gate) for gate in trunk.gates], _towers(ranker))
+
+
+def _ple(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, PLE)
+    return ple.Net([_level(level) for level in trunk.levels if isinstance(level, Extraction)], _towers(ranker))
+
+
+def _level(level: Extraction) -> ple.Level:
+    return ple.Level(
+        own=[_experts(experts) for experts in level.task_experts],
+        gates=[_layers(gate)[0] for gate in level.task_gates],
+        shared=[] if level.shared_experts is None else _experts(level.shared_experts),
+        shared_gate=None if level.shared_gate is None else _layers(level.shared_gate)[0],
+    )
 
 
 _EXPERT = MLPSpec(hidden_dims=(6, 4))
+_OWN = ExtractionSpec(name="own", num_task_experts=2, task_expert=_EXPERT)
+_LOW = replace(_OWN, num_shared_experts=2, shared_expert=MLPSpec(hidden_dims=(4,)))
+_HIGH = replace(_LOW, num_task_experts=1, num_shared_experts=1)
 
 EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "simple_multi_task": lambda: twins(SimpleMultiTaskSpec(group="x"), _simple_multi_task),
     "mmoe": lambda: twins(MMoESpec(group="x", num_experts=3, expert=_EXPERT), _mmoe),
     "mmoe_gate_mlp": lambda: twins(MMoESpec(group="x", num_experts=2, expert=_EXPERT, gate=_EXPERT), _mmoe),
+    "ple": lambda: twins(PLESpec(group="x", levels=(_LOW, _HIGH)), _ple),
+    "ple_three_levels": lambda: twins(PLESpec(group="x", levels=(_OWN, _LOW, _HIGH)), _ple),
+    "ple_without_shared_experts": lambda: twins(PLESpec(group="x", levels=(_OWN, _OWN)), _ple),
 }

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from peprank.config.lower_domain import domain
 from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
-from peprank.config.lower_multi_task import mmoe, simple_multi_task
+from peprank.config.lower_multi_task import mmoe, ple, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
 from peprank.config.lower_towers import Names, tasks
 from peprank.config.place import Place
@@ -23,6 +23,7 @@ TRUNKS: Final[Mapping[str, Lower]] = {
     "pepnet": pepnet,
     "simple_multi_task": simple_multi_task,
     "mmoe": mmoe,
+    "ple": ple,
 }
 
 

@@ -90,13 +90,15 @@ ACTED_ON: Final[Mapping[str, str]] = {
         separator init_fn fg_encoded_default_value trainable data_type autodis mlp""",
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
-    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task mmoe",
+    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task mmoe ple",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
         ppnet_gate_hidden_unit wiring domain_input_name task_domain_num task_towers main_group_name domain_group_name
         uia_group_name""",
     "MMoE": "expert_mlp gate_mlp num_expert task_towers input_group_names task_domain_num",
+    "PLE": "extraction_networks task_towers input_group_names task_domain_num",
+    "ExtractionNetwork": "network_name expert_num_per_task share_num task_expert_net share_expert_net",
     "SimpleMultiTask": "task_towers input_group_names task_domain_num",
     "TaskTower": """
         tower_name label_name metrics train_metrics losses num_class mlp weight sample_weight_name
@@ -221,7 +223,7 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
     "ModelConfig": {
         **_all(
             """dlrm deepfm multi_tower multi_tower_din mask_net wide_and_deep dcn_v1 dcn_v2 xdeepfm wukong
-            dbmtl ple dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
+            dbmtl dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
             rocket_launching sid_rqvae sid_rqkmeans""",
             _OTHER_MODEL,
         ),

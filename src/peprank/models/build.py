@@ -13,15 +13,38 @@ from typing_extensions import assert_never
 from peprank.errors import TrainingError
 from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
+from peprank.models.ple import PLE
 from peprank.models.ranker import MultiTaskRanker, Trunk
 from peprank.models.simple_multi_task import SimpleMultiTask
-from peprank.nn import MLP, AutoDis, EmbeddingGroups, EPNet, Experts, Field, PPNet, SoftmaxGate, Table, Tower, Towers
+from peprank.nn import (
+    MLP,
+    AutoDis,
+    EmbeddingGroups,
+    EPNet,
+    Experts,
+    Extraction,
+    Field,
+    PPNet,
+    SoftmaxGate,
+    Table,
+    Tower,
+    Towers,
+)
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import EPNetGate, MMoESpec, PEPNetSpec, SimpleMultiTaskSpec, TrunkSpec, Wiring
+from peprank.spec.trunk import (
+    EPNetGate,
+    ExtractionSpec,
+    MMoESpec,
+    PEPNetSpec,
+    PLESpec,
+    SimpleMultiTaskSpec,
+    TrunkSpec,
+    Wiring,
+)
 
 
 def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
@@ -124,6 +147,8 @@ def _trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return SimpleMultiTask(spec.group, model.group(spec.group).dim, model.num_tasks)
         case MMoESpec():
             return _mmoe(spec, model)
+        case PLESpec():
+            return _ple(spec, model)
         case _:
             assert_never(spec)
 
@@ -174,6 +199,32 @@ def _mmoe(spec: MMoESpec, model: ModelSpec) -> MMoE:
     experts = Experts(_mlp(in_dim, spec.expert) for _ in range(spec.num_experts))
     gates = (SoftmaxGate(_mlp(in_dim, spec.gate or MLPSpec()), spec.num_experts) for _ in model.tasks)
     return MMoE(spec.group, experts, gates)
+
+
+def _ple(spec: PLESpec, model: ModelSpec) -> PLE:
+    in_dim, levels = model.group(spec.group).dim, []
+    for index, level in enumerate(spec.levels):
+        is_shared_later = any(later.num_shared_experts for later in spec.levels[index + 1 :])
+        levels.append(_extraction(level, in_dim, model.num_tasks, has_shared_gate=is_shared_later))
+        in_dim = level.out_dim
+    return PLE(spec.group, levels, [level.name for level in spec.levels])
+
+
+def _extraction(spec: ExtractionSpec, in_dim: int, num_tasks: int, *, has_shared_gate: bool) -> Extraction:
+    own, common = spec.num_task_experts, spec.num_shared_experts
+
+    def experts(num: int, mlp: MLPSpec) -> Experts:
+        return Experts(_mlp(in_dim, mlp) for _ in range(num))
+
+    def gate(num: int) -> SoftmaxGate:
+        return SoftmaxGate(MLP(in_dim, ()), num)
+
+    return Extraction(
+        [experts(own, spec.task_expert) for _ in range(num_tasks)],
+        [gate(own + common) for _ in range(num_tasks)],
+        shared_experts=experts(common, spec.shared_expert) if spec.shared_expert is not None else None,
+        shared_gate=gate(num_tasks * own + common) if has_shared_gate else None,
+    )
 
 
 def _towers(spec: ModelSpec, in_dim: int) -> Towers:

@@ -49,8 +49,11 @@ class MultiTaskRanker(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """Logits [B, K]; float32 also under autocast."""
-        groups = self.embeddings(features)
-        logits: Tensor = self.towers(self.trunk(groups, features.domain), features.domain)
+        return self.logits(self.embeddings(features), features.domain)
+
+    def logits(self, groups: dict[str, Tensor], domain: Tensor) -> Tensor:
+        """Logits [B, K] of rows that are embedded already; float32 also under autocast."""
+        logits: Tensor = self.towers(self.trunk(groups, domain), domain)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def sparse_parameters(self) -> list[tuple[str, nn.Parameter]]:

@@ -4,7 +4,7 @@ from peprank.nn.arena import Table
 from peprank.nn.dense_embedding import AutoDis
 from peprank.nn.embedding import EmbeddingGroups, Field
 from peprank.nn.epnet import EPNet
-from peprank.nn.experts import Experts, SoftmaxGate
+from peprank.nn.experts import Experts, Extraction, SoftmaxGate
 from peprank.nn.gate import GateBank, GateNU
 from peprank.nn.mlp import MLP
 from peprank.nn.ppnet import PPNet
@@ -16,6 +16,7 @@ __all__ = [
     "EPNet",
     "EmbeddingGroups",
     "Experts",
+    "Extraction",
     "Field",
     "GateBank",
     "GateNU",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,3 +53,55 @@ class SoftmaxGate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Shares of the experts [B, K]."""
         return torch.softmax(self.logit(self.hidden(x)), dim=1)
+
+
+class Extraction(nn.Module):
+    """One level of PLE: each task mixes its own experts and the shared ones, the shared path mixes all of them.
+
+    a_t' = softmax(W_t a_t + b_t) [own experts of t at a_t, shared experts at s]
+    s'   = softmax(W_s s + b_s) [own experts of every t at a_t, shared experts at s]
+
+    Source: PLE (Tang et al., RecSys 2020), sections "Customized Gate Control" and "Progressive Layered Extraction",
+    where the gates have no b.
+
+    Args:
+        task_experts: the own experts of each task.
+        task_gates: for each task, over its own experts and then the shared ones.
+        shared_experts: None: every expert is some task's own.
+        shared_gate: over the experts of the first task, of the second ..., and the shared ones; None: no later level
+            reads s'.
+
+    Shapes: a_t [B, D] of each task, s [B, D] -> a_t' [B, H] of each task, s' [B, H] or None.
+    """
+
+    def __init__(
+        self,
+        task_experts: Sequence[Experts],
+        task_gates: Sequence[SoftmaxGate],
+        *,
+        shared_experts: Experts | None = None,
+        shared_gate: SoftmaxGate | None = None,
+    ) -> None:
+        super().__init__()
+        self.out_dim = task_experts[0].out_dim
+        self.task_experts = nn.ModuleList(task_experts)
+        self.task_gates = nn.ModuleList(task_gates)
+        self.shared_experts = shared_experts
+        self.shared_gate = shared_gate
+
+    def forward(self, tasks: Sequence[Tensor], shared: Tensor | None) -> tuple[list[Tensor], Tensor | None]:
+        """The input of the next level."""
+        own = [experts(a) for experts, a in zip(self.task_experts, tasks, strict=True)]  # [B, K, H] each
+        common = [] if self.shared_experts is None else [self.shared_experts(shared)]
+        mixtures = [
+            mixture(gate(a), torch.cat([v, *common], dim=1))
+            for gate, a, v in zip(self.task_gates, tasks, own, strict=True)
+        ]
+        if self.shared_gate is None:
+            return mixtures, None
+        return mixtures, mixture(self.shared_gate(shared), torch.cat([*own, *common], dim=1))
+
+
+def mixture(shares: Tensor, outputs: Tensor) -> Tensor:
+    """Experts' outputs [B, K, H], weighed by shares [B, K] and summed: [B, H]."""
+    return torch.bmm(shares.unsqueeze(1), outputs).squeeze(1)

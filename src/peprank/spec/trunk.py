@@ -93,7 +93,50 @@ class MMoESpec:
             raise SpecError("num_expert", self.num_experts, "must be at least 1; 3 is usual")
 
 
-TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | MMoESpec
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractionSpec:
+    """One level of PLE: experts of each task, and experts that all share. All end in one width."""
+
+    name: str
+    num_task_experts: int  # per task
+    task_expert: MLPSpec
+    num_shared_experts: int = 0
+    shared_expert: MLPSpec | None = None  # needed where there are shared experts
+
+    def __post_init__(self) -> None:
+        check_has_layers("task_expert_net", self.task_expert)
+        if not self.num_task_experts > 0:
+            raise SpecError("expert_num_per_task", self.num_task_experts, "must be at least 1")
+        if not self.num_shared_experts and self.shared_expert is None:
+            return
+        if self.shared_expert is None:
+            raise SpecError("share_num", self.num_shared_experts, "needs the layers of those experts, share_expert_net")
+        if not self.num_shared_experts:
+            raise SpecError("share_num", 0, "leaves share_expert_net without experts")
+        check_has_layers("share_expert_net", self.shared_expert)
+        if self.shared_expert.hidden_dims[-1] != self.out_dim:
+            rule = f"must end in the width of task_expert_net, {self.out_dim}, since a gate mixes both"
+            raise SpecError("share_expert_net", self.shared_expert.hidden_dims, rule)
+
+    @property
+    def out_dim(self) -> int:
+        """Width of every expert's output, and so of their mixtures."""
+        return self.task_expert.hidden_dims[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PLESpec:
+    """Levels of own and shared experts (Tang et al., RecSys 2020)."""
+
+    group: str  # the input of the first level
+    levels: tuple[ExtractionSpec, ...]
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise SpecError("extraction_networks", (), "is missing; write at least one extraction_networks { ... }")
+
+
+TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | MMoESpec | PLESpec
 
 
 def _check_gamma(place: str, gamma: float) -> None:

@@ -190,8 +190,8 @@ class ModelConfig(_message.Message):
         """DBMTL."""
 
     @_builtins.property
-    def ple(self) -> _module_pb2.Foreign:
-        """PLE."""
+    def ple(self) -> _multi_task_rank_pb2.PLE:
+        """Levels of experts, some of a task's own and some shared."""
 
     @_builtins.property
     def dc2vr(self) -> _module_pb2.Foreign:
@@ -278,7 +278,7 @@ class ModelConfig(_message.Message):
         simple_multi_task: _multi_task_rank_pb2.SimpleMultiTask | None = ...,
         mmoe: _multi_task_rank_pb2.MMoE | None = ...,
         dbmtl: _module_pb2.Foreign | None = ...,
-        ple: _module_pb2.Foreign | None = ...,
+        ple: _multi_task_rank_pb2.PLE | None = ...,
         dc2vr: _module_pb2.Foreign | None = ...,
         dlrm_hstu: _module_pb2.Foreign | None = ...,
         pepnet: _multi_task_rank_pb2.PEPNet | None = ...,

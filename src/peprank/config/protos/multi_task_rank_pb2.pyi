@@ -245,6 +245,92 @@ class MMoE(_message.Message):
 Global___MMoE: _TypeAlias = MMoE  # noqa: Y015
 
 @_typing.final
+class PLE(_message.Message):
+    """PLE (Tang et al., RecSys 2020): levels of experts, some of them a task's own and some shared; a gate per task
+    mixes its own and the shared ones.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACTION_NETWORKS_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def extraction_networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExtractionNetwork]:
+        """The levels, input to output."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        extraction_networks: _abc.Iterable[Global___ExtractionNetwork] | None = ...,
+        task_towers: _abc.Iterable[Global___TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extraction_networks", b"extraction_networks", "input_group_names", b"input_group_names", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PLE: _TypeAlias = PLE  # noqa: Y015
+
+@_typing.final
+class ExtractionNetwork(_message.Message):
+    """One level of PLE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORK_NAME_FIELD_NUMBER: _builtins.int
+    EXPERT_NUM_PER_TASK_FIELD_NUMBER: _builtins.int
+    SHARE_NUM_FIELD_NUMBER: _builtins.int
+    TASK_EXPERT_NET_FIELD_NUMBER: _builtins.int
+    SHARE_EXPERT_NET_FIELD_NUMBER: _builtins.int
+    network_name: _builtins.str
+    """Name of the level, shown by explain."""
+    expert_num_per_task: _builtins.int
+    """Experts that each task has to itself."""
+    share_num: _builtins.int
+    """Experts that all tasks share; not set: none."""
+    @_builtins.property
+    def task_expert_net(self) -> _module_pb2.MLP:
+        """Layers of each of a task's own experts."""
+
+    @_builtins.property
+    def share_expert_net(self) -> _module_pb2.MLP:
+        """Layers of each shared expert; they end in the width of task_expert_net."""
+
+    def __init__(
+        self,
+        *,
+        network_name: _builtins.str | None = ...,
+        expert_num_per_task: _builtins.int | None = ...,
+        share_num: _builtins.int | None = ...,
+        task_expert_net: _module_pb2.MLP | None = ...,
+        share_expert_net: _module_pb2.MLP | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expert_num_per_task", b"expert_num_per_task", "network_name", b"network_name", "share_expert_net", b"share_expert_net", "share_num", b"share_num", "task_expert_net", b"task_expert_net"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expert_num_per_task", b"expert_num_per_task", "network_name", b"network_name", "share_expert_net", b"share_expert_net", "share_num", b"share_num", "task_expert_net", b"task_expert_net"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtractionNetwork: _TypeAlias = ExtractionNetwork  # noqa: Y015
+
+@_typing.final
 class TaskTower(_message.Message):
     """One task: its label, its layers, what it minimises and how it is judged."""
 

@@ -124,12 +124,14 @@ from peprank.config.protos.module_pb2 import Foreign as Foreign
 from peprank.config.protos.module_pb2 import MLP as MLP
 from peprank.config.protos.multi_task_rank_pb2 import ELEMENT as ELEMENT
 from peprank.config.protos.multi_task_rank_pb2 import EPNetGateKind as EPNetGateKind
+from peprank.config.protos.multi_task_rank_pb2 import ExtractionNetwork as ExtractionNetwork
 from peprank.config.protos.multi_task_rank_pb2 import FIELD as FIELD
 from peprank.config.protos.multi_task_rank_pb2 import HIDDEN_ONLY as HIDDEN_ONLY
 from peprank.config.protos.multi_task_rank_pb2 import MMoE as MMoE
 from peprank.config.protos.multi_task_rank_pb2 import PAPER as PAPER
 from peprank.config.protos.multi_task_rank_pb2 import PEPNet as PEPNet
 from peprank.config.protos.multi_task_rank_pb2 import PEPNetWiring as PEPNetWiring
+from peprank.config.protos.multi_task_rank_pb2 import PLE as PLE
 from peprank.config.protos.multi_task_rank_pb2 import SimpleMultiTask as SimpleMultiTask
 from peprank.config.protos.multi_task_rank_pb2 import TZREC as TZREC
 from peprank.config.protos.multi_task_rank_pb2 import TaskTower as TaskTower
