@@ -10,11 +10,11 @@ from torch import Tensor
 from peprank.models import MultiTaskRanker
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
-from peprank.nn import PPNet
+from peprank.nn import Experts, Extraction, PPNet
 
 # Lists of modules, one per task.
 _OF_TASKS = re.compile(
-    r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates|trunk\.levels\.\d+\.task_\w+)\.)(\d+)(?=\.)"
+    r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates|trunk\.levels\.\d+\.task_(?:experts|gates))\.)(\d+)(?=\.)"
 )
 _OF_DOMAINS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
 
@@ -62,7 +62,8 @@ def _shared_gates_in_order(trunk: PLE, weights: dict[str, Tensor], order: list[i
     """A shared gate has a row for each expert of each task in turn, then for the shared ones."""
     moved = {}
     for index, level in enumerate(trunk.levels):
-        own = sum(len(experts) for experts in level.task_experts)  # type: ignore[arg-type, union-attr]
+        assert isinstance(level, Extraction)
+        own = sum(len(experts.networks) for experts in level.task_experts if isinstance(experts, Experts))
         for name in (f"trunk.levels.{index}.shared_gate.logit.{kind}" for kind in ("weight", "bias")):
             if name in weights:
                 moved[name] = torch.cat([_chunks(weights[name][:own], order), weights[name][own:]])

@@ -1,4 +1,4 @@
-"""MMoE as loops in NumPy, written from Ma et al. (KDD 2018), Eq 5-7: one row, task and expert at a time."""
+"""MMoE as loops in NumPy, written from Ma et al. (KDD 2018), section 4: one row, task and expert at a time."""
 
 from __future__ import annotations
 

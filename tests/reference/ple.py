@@ -1,4 +1,4 @@
-"""PLE as loops in NumPy, written from Tang et al. (RecSys 2020), sections 4.1 and 4.2: one row, task, expert at a time."""
+"""PLE as loops in NumPy, written from Tang et al. (RecSys 2020), section 4: one row, task and expert at a time."""
 
 from __future__ import annotations
 

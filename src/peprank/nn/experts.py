@@ -36,7 +36,7 @@ class Experts(nn.Module):
 class SoftmaxGate(nn.Module):
     """Shares that sum to 1, read off an input: w = softmax(W g(x) + b).
 
-    Source: MMoE (Ma et al., KDD 2018), Eq 7, where g(x) = x and there is no b.
+    Source: MMoE (Ma et al., KDD 2018), section "Multi-gate Mixture-of-Experts", where g(x) = x and there is no b.
 
     Args:
         hidden: makes g(x); without layers g(x) = x.
