@@ -11,6 +11,7 @@ PEPNET = """\
     ppnet_hidden_units: [16, 8]
     ppnet_dropout_ratio: [0.1, 0.2]
 """
+BOTTOM = "bottom_mlp { hidden_units: [8, 4] }"
 EXPERT = "expert_mlp { hidden_units: [8, 4] }"
 TAB = 'domain_feature: "tab"'
 
@@ -47,8 +48,12 @@ def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
 
 RIVAL_MISTAKES = [
     *_inputs_and_domain("simple_multi_task"),
+    *_inputs_and_domain("shared_bottom", BOTTOM),
     *_inputs_and_domain("mmoe", EXPERT),
     *_inputs_and_domain("ple", LEVEL),
+    _in("shared_bottom", "no layers", "", "shared_bottom {", "is missing; write bottom_mlp { ... }"),
+    _in("shared_bottom", "empty bottom", "bottom_mlp {}", "bottom_mlp", "has no layers; write hidden_units"),
+    _in("shared_bottom", "dropouts", f"{BOTTOM[:-1]} dropout_ratio: 1 }}", "dropout_ratio", "must lie in [0, 1)"),
     _in("mmoe", "no experts", "num_expert: 2", "mmoe {", "is missing; write expert_mlp { ... }"),
     _in("mmoe", "empty expert", "expert_mlp {}", "expert_mlp", "has no layers; write hidden_units: [128, 64], say"),
     _in("mmoe", "zero experts", f"{EXPERT} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),

@@ -8,9 +8,9 @@ import pytest
 
 from peprank.config import Lowered, lower, parse
 from peprank.errors import ConfigError
-from peprank.spec.mlp import Activation, MLPSpec
+from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec
-from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SimpleMultiTaskSpec
+from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec
 from tests.config.base import BASE
 from tests.config.rival_mistakes import PEPNET, TAB
 
@@ -68,6 +68,12 @@ def test_a_file_without_groups_has_one_problem() -> None:
     assert [problem.message for problem in caught.value.problems] == [
         "there is no feature group to read; add feature_groups { ... } beside it"
     ]
+
+
+def test_a_shared_bottom_has_layers() -> None:
+    fields = "bottom_mlp { hidden_units: [8, 4] use_ln: true }"
+    bottom = MLPSpec(hidden_dims=(8, 4), normalization=Normalization.LAYER)
+    assert plan(fields, model="shared_bottom").spec.model.trunk == SharedBottomSpec(group="all", bottom=bottom)
 
 
 def test_mmoe_has_experts_and_gates() -> None:

@@ -128,6 +128,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "EvalConfig.gauc_feature": 1000,
         "ModelConfig.domain_feature": 1000,
         "ModelConfig.default_domain": 1001,
+        "ModelConfig.shared_bottom": 1002,
         "PEPNet.wiring": 1000,
         "PEPNet.ppnet_gate_hidden_unit": 1001,
         "PEPNet.epnet_gate": 1002,
@@ -138,6 +139,8 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "MMoE.task_domain_num": 1001,
         "PLE.input_group_names": 1000,
         "PLE.task_domain_num": 1001,
+        "SharedBottom.input_group_names": 1000,
+        "SharedBottom.task_domain_num": 1001,
         "SimpleMultiTask.input_group_names": 1000,
         "SimpleMultiTask.task_domain_num": 1001,
     }

@@ -19,6 +19,7 @@ _LEVEL = """extraction_networks {
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
     "simple_multi_task": f"simple_multi_task {{ {_PRIORS} task_domain_num: 4",
+    "shared_bottom": f"shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: [8, 4] dropout_ratio: 0.1 }}",
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",
     "ple": f"ple {{ {_PRIORS} {_LEVEL} {_LEVEL}",
     "mmoe_alone": f"mmoe {{ {_PRIORS} {_EXPERT} num_expert: 3",

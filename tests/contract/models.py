@@ -20,6 +20,7 @@ from peprank.spec.trunk import (
     PEPNetSpec,
     PLESpec,
     PPNetSpec,
+    SharedBottomSpec,
     SimpleMultiTaskSpec,
     TrunkSpec,
     Wiring,
@@ -82,6 +83,7 @@ PAPER = _pepnet(_EPNET, _PPNET)
 TZREC = _with_towers(_pepnet(_EPNET, _TZREC), _MLP)
 DOMAIN_TOWERS = _with_domain_towers(TZREC)
 SIMPLE_MULTI_TASK = _rival(SimpleMultiTaskSpec(group=JOINED))
+SHARED_BOTTOM = _rival(SharedBottomSpec(group=JOINED, bottom=_MLP))
 MMOE = _rival(MMoESpec(group=JOINED, num_experts=3, expert=_MLP))
 _LEVEL = ExtractionSpec(
     name="low", num_task_experts=2, task_expert=_MLP, num_shared_experts=1, shared_expert=MLPSpec(hidden_dims=(6, 8))
@@ -117,6 +119,8 @@ EVERY_PEPNET: dict[str, ModelSpec] = {
 EVERY_RIVAL: dict[str, ModelSpec] = {
     "simple_multi_task": SIMPLE_MULTI_TASK,
     "simple_multi_task_domain_towers": _with_domain_towers(SIMPLE_MULTI_TASK),
+    "shared_bottom": SHARED_BOTTOM,
+    "shared_bottom_domain_towers": _with_domain_towers(SHARED_BOTTOM),
     "mmoe": MMOE,
     "ple": PLE,
     "ple_domain_towers": _with_domain_towers(PLE),

@@ -4,7 +4,7 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, MMOE, PAPER, PLE, SIMPLE_MULTI_TASK, TZREC
+from tests.contract.models import EVERY_MODEL, MMOE, PAPER, PLE, SHARED_BOTTOM, SIMPLE_MULTI_TASK, TZREC
 from tests.models.taobao import TAOBAO
 
 
@@ -55,6 +55,13 @@ def test_towers_on_the_embeddings_are_told_by_one_equation() -> None:
     assert description.equations == ("x = all + domain + uia", "logit_t = Tower_t(x)")
     assert description.gates == ()
     assert [part.name for part in description.parts] == ["dense embeddings", "task towers"]
+
+
+def test_a_shared_bottom_is_told_by_its_layers() -> None:
+    description = describe(SHARED_BOTTOM)
+    assert description.equations == ("x = all + domain + uia", "h = Bottom(x)", "logit_t = Tower_t(h)")
+    part = description.parts[1]
+    assert (part.name, part.multiply_adds) == ("shared bottom", description.groups[0].dim * 12 + 12 * 8)
 
 
 def test_mmoe_is_told_by_its_experts_and_gates() -> None:

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from peprank.models import MultiTaskRanker, build
 from peprank.models.mmoe import MMoE
 from peprank.models.ple import PLE
+from peprank.models.shared_bottom import SharedBottom
 from peprank.nn import Experts, Extraction
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import mmoe, ple, simple_multi_task
+from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec, TrunkSpec
+from tests.reference import mmoe, ple, shared_bottom, simple_multi_task
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
@@ -96,6 +97,11 @@ def _simple_multi_task(ranker: MultiTaskRanker) -> Loops:
     return simple_multi_task.Net(_towers(ranker))
 
 
+def _shared_bottom(ranker: MultiTaskRanker) -> Loops:
+    assert isinstance(ranker.trunk, SharedBottom)
+    return shared_bottom.Net(_layers(ranker.trunk.bottom), _towers(ranker))
+
+
 def _mmoe(ranker: MultiTaskRanker) -> Loops:
     trunk = ranker.trunk
     assert isinstance(trunk, MMoE)
@@ -124,6 +130,7 @@ _HIGH = replace(_LOW, num_task_experts=1, num_shared_experts=1)
 
 EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "simple_multi_task": lambda: twins(SimpleMultiTaskSpec(group="x"), _simple_multi_task),
+    "shared_bottom": lambda: twins(SharedBottomSpec(group="x", bottom=_EXPERT), _shared_bottom),
     "mmoe": lambda: twins(MMoESpec(group="x", num_experts=3, expert=_EXPERT), _mmoe),
     "mmoe_gate_mlp": lambda: twins(MMoESpec(group="x", num_experts=2, expert=_EXPERT, gate=_EXPERT), _mmoe),
     "ple": lambda: twins(PLESpec(group="x", levels=(_LOW, _HIGH)), _ple),

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from peprank.config.lower_domain import domain
 from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
-from peprank.config.lower_multi_task import mmoe, ple, simple_multi_task
+from peprank.config.lower_multi_task import mmoe, ple, shared_bottom, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
 from peprank.config.lower_towers import Names, tasks
 from peprank.config.place import Place
@@ -22,6 +22,7 @@ Lower: TypeAlias = Callable[[Any, Place, Groups], tuple[TrunkSpec | None, Inputs
 TRUNKS: Final[Mapping[str, Lower]] = {
     "pepnet": pepnet,
     "simple_multi_task": simple_multi_task,
+    "shared_bottom": shared_bottom,
     "mmoe": mmoe,
     "ple": ple,
 }

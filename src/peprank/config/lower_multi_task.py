@@ -8,13 +8,22 @@ from peprank.config.lower_towers import mlp
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.spec.mlp import MLPSpec
-from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SimpleMultiTaskSpec
+from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec
 
 
 def simple_multi_task(msg: pb.SimpleMultiTask, at: Place, known: Groups) -> tuple[SimpleMultiTaskSpec, Inputs]:
     """No trunk at all: the towers read the embeddings."""
     inputs = one_input(msg.input_group_names, at, known)
     return SimpleMultiTaskSpec(group=inputs.name), inputs
+
+
+def shared_bottom(msg: pb.SharedBottom, at: Place, known: Groups) -> tuple[SharedBottomSpec | None, Inputs]:
+    """Layers that all tasks share."""
+    inputs = one_input(msg.input_group_names, at, known)
+    bottom = _layers(msg.bottom_mlp, at["bottom_mlp"])
+    if bottom is None:
+        return None, inputs
+    return at.build(SharedBottomSpec, group=inputs.name, bottom=bottom), inputs
 
 
 def mmoe(msg: pb.MMoE, at: Place, known: Groups) -> tuple[MMoESpec | None, Inputs]:

@@ -90,7 +90,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
         separator init_fn fg_encoded_default_value trainable data_type autodis mlp""",
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
-    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task mmoe ple",
+    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task mmoe ple shared_bottom",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
@@ -99,6 +99,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "MMoE": "expert_mlp gate_mlp num_expert task_towers input_group_names task_domain_num",
     "PLE": "extraction_networks task_towers input_group_names task_domain_num",
     "ExtractionNetwork": "network_name expert_num_per_task share_num task_expert_net share_expert_net",
+    "SharedBottom": "bottom_mlp task_towers input_group_names task_domain_num",
     "SimpleMultiTask": "task_towers input_group_names task_domain_num",
     "TaskTower": """
         tower_name label_name metrics train_metrics losses num_class mlp weight sample_weight_name

@@ -15,6 +15,7 @@ from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
 from peprank.models.ranker import MultiTaskRanker, Trunk
+from peprank.models.shared_bottom import SharedBottom
 from peprank.models.simple_multi_task import SimpleMultiTask
 from peprank.nn import (
     MLP,
@@ -41,6 +42,7 @@ from peprank.spec.trunk import (
     MMoESpec,
     PEPNetSpec,
     PLESpec,
+    SharedBottomSpec,
     SimpleMultiTaskSpec,
     TrunkSpec,
     Wiring,
@@ -145,6 +147,8 @@ def _trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return _pepnet(spec, model)
         case SimpleMultiTaskSpec():
             return SimpleMultiTask(spec.group, model.group(spec.group).dim, model.num_tasks)
+        case SharedBottomSpec():
+            return _shared_bottom(spec, model)
         case MMoESpec():
             return _mmoe(spec, model)
         case PLESpec():
@@ -192,6 +196,10 @@ def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
         activation=_ACTIVATIONS[spec.ppnet.activation],
         dropouts=spec.ppnet.dropouts,
     )
+
+
+def _shared_bottom(spec: SharedBottomSpec, model: ModelSpec) -> SharedBottom:
+    return SharedBottom(spec.group, _mlp(model.group(spec.group).dim, spec.bottom), model.num_tasks)
 
 
 def _mmoe(spec: MMoESpec, model: ModelSpec) -> MMoE:

@@ -77,6 +77,17 @@ class SimpleMultiTaskSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedBottomSpec:
+    """Layers that all tasks share."""
+
+    group: str  # the input of the layers
+    bottom: MLPSpec
+
+    def __post_init__(self) -> None:
+        check_has_layers("bottom_mlp", self.bottom)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MMoESpec:
     """Experts over one input, mixed by a gate per task (Ma et al., KDD 2018)."""
 
@@ -136,7 +147,7 @@ class PLESpec:
             raise SpecError("extraction_networks", (), "is missing; write at least one extraction_networks { ... }")
 
 
-TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | MMoESpec | PLESpec
+TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | SharedBottomSpec | MMoESpec | PLESpec
 
 
 def _check_gamma(place: str, gamma: float) -> None:

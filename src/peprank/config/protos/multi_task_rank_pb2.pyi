@@ -331,6 +331,48 @@ class ExtractionNetwork(_message.Message):
 Global___ExtractionNetwork: _TypeAlias = ExtractionNetwork  # noqa: Y015
 
 @_typing.final
+class SharedBottom(_message.Message):
+    """Shared bottom (Caruana, Machine Learning 1997): layers that all tasks share, then a tower per task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOTTOM_MLP_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def bottom_mlp(self) -> _module_pb2.MLP:
+        """The shared layers."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        bottom_mlp: _module_pb2.MLP | None = ...,
+        task_towers: _abc.Iterable[Global___TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bottom_mlp", b"bottom_mlp", "task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bottom_mlp", b"bottom_mlp", "input_group_names", b"input_group_names", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SharedBottom: _TypeAlias = SharedBottom  # noqa: Y015
+
+@_typing.final
 class TaskTower(_message.Message):
     """One task: its label, its layers, what it minimises and how it is judged."""
 

@@ -132,6 +132,7 @@ from peprank.config.protos.multi_task_rank_pb2 import PAPER as PAPER
 from peprank.config.protos.multi_task_rank_pb2 import PEPNet as PEPNet
 from peprank.config.protos.multi_task_rank_pb2 import PEPNetWiring as PEPNetWiring
 from peprank.config.protos.multi_task_rank_pb2 import PLE as PLE
+from peprank.config.protos.multi_task_rank_pb2 import SharedBottom as SharedBottom
 from peprank.config.protos.multi_task_rank_pb2 import SimpleMultiTask as SimpleMultiTask
 from peprank.config.protos.multi_task_rank_pb2 import TZREC as TZREC
 from peprank.config.protos.multi_task_rank_pb2 import TaskTower as TaskTower
