@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import repeat
 
 import numpy as np
@@ -12,6 +15,20 @@ from torch import Tensor, nn
 
 _STEPS = 1 << 16  # a ratio is rounded to a multiple of 1 / _STEPS
 _BLOCK = 1 << 18  # numbers that a thread decides on at a time: 512 KB of random bits
+
+
+# Where the seeds of draws come from; None: torch's own generator. A thread has its own.
+_GENERATOR: ContextVar[torch.Generator | None] = ContextVar("_GENERATOR", default=None)
+
+
+@contextmanager
+def drawing_from(seed: int | None) -> Iterator[None]:
+    """Within the block what drops out in this thread depends on `seed` alone; None changes nothing."""
+    token = _GENERATOR.set(None if seed is None else torch.Generator().manual_seed(seed))
+    try:
+        yield
+    finally:
+        _GENERATOR.reset(token)
 
 
 class Dropout(nn.Module):
@@ -39,7 +56,7 @@ def drawn_to_keep(shape: torch.Size, ratio: float, device: torch.device) -> Tens
     """
     if device.type != "cpu":
         return torch.rand(shape, device=device) >= ratio
-    seed = int(torch.empty((), dtype=torch.int64).random_())
+    seed = int(torch.empty((), dtype=torch.int64).random_(generator=_GENERATOR.get()))
     keep = np.empty(shape.numel(), np.bool_)
     blocks = [keep[start : start + _BLOCK] for start in range(0, len(keep), _BLOCK)]
     if len(blocks) == 1:

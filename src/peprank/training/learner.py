@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -12,11 +13,11 @@ from torch import Tensor
 from peprank.models import build, settled
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Precision
+from peprank.training.backward import Backward
 from peprank.training.batches import Batch
 from peprank.training.checkpoint import Checkpoint
 from peprank.training.diagnosis import NotFiniteError, not_finite
 from peprank.training.ema import MovingAverage
-from peprank.training.loss import task_losses, total_loss
 from peprank.training.optim import NetworkOptimizer, clip
 from peprank.training.schedule import learning_rate
 from peprank.training.sparse import EmbeddingOptimizer
@@ -37,6 +38,8 @@ class Learner:
         self._spec, self._device = spec, device
         self.precision = settled(spec.train.precision, device)
         self.ranker = build(spec.model, seed=spec.train.seed).to(device).train()
+        dtype = torch.bfloat16 if self.precision is Precision.BF16 else torch.float32
+        self._gradients = Backward(self.ranker, spec.model, dtype)
         dense = self.ranker.dense_parameters()
         self._tables = EmbeddingOptimizer(dict(self.ranker.sparse_parameters()), spec.train.sparse)
         self.network = NetworkOptimizer(dense, spec.train.dense)
@@ -141,16 +144,11 @@ class Learner:
     def _backward(self, batch: Batch, share: float) -> dict[str, float]:
         """Add `share` of the batch's gradient; return its losses."""
         batch = batch.to(self._device)
-        is_bf16 = self.precision is Precision.BF16
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=is_bf16):
-            logits = self.ranker(batch.features)
-        losses = task_losses(logits, batch.targets, self._spec.model)
-        total = total_loss(losses)
+        losses, logits = self._gradients(batch, share)
         values = dict(zip(losses, torch.stack([*losses.values()]).tolist(), strict=True))
-        if not torch.isfinite(total):
+        if not all(isfinite(value) for value in values.values()):
             raise NotFiniteError(batch, values)
         self.watch.update(logits, batch.targets.labels)
-        (total * share).backward()  # type: ignore[no-untyped-call]
         return values
 
     def _apply(self, step: int, epoch: int) -> None:

@@ -11,21 +11,27 @@ from peprank.batch import Targets
 from peprank.spec.model import JRC, L2, BinaryCrossEntropy, BinaryFocal, LossSpec, ModelSpec, SoftmaxCrossEntropy
 
 
-def task_losses(logits: Tensor, targets: Targets, model: ModelSpec) -> dict[str, Tensor]:
+def task_losses(logits: Tensor, targets: Targets, model: ModelSpec, totals: Tensor | None = None) -> dict[str, Tensor]:
     """Return weight * sum(l w) / sum(w) of every loss, under the peer's name such as `binary_cross_entropy_ctr`.
 
     l is the loss of one row and w the row's weight in that task. A task none of whose rows weighs anything has the
     loss 0, and its gradients are 0.
 
-    Shapes: logits float [B, K], K columns as `ModelSpec.logit_slices` -> {name: float32 []}.
+    Args:
+        totals: sum(w) of each task, where these rows are part of a batch; the losses of its parts then add up to its
+            own. None: these rows are all.
+
+    Shapes: logits float [B, K], K columns as `ModelSpec.logit_slices`, totals [T] -> {name: float32 []}.
     """
     losses: dict[str, Tensor] = {}
+    totals = targets.weights.sum(0) if totals is None else totals
     logits = logits.float()
     for task, (spec, columns) in enumerate(zip(model.tasks, model.logit_slices, strict=True)):
         label, weight = targets.labels[:, task], targets.weights[:, task]  # [B], [B]
         for loss in spec.losses:
             name = f"{loss_name(loss)}_{spec.name}"
-            value = spec.weight * _weighted_mean(row_losses(loss, logits[:, columns], label, targets.keys), weight)
+            of_rows = row_losses(loss, logits[:, columns], label, targets.keys)
+            value = spec.weight * _weighted_mean(of_rows, weight, totals[task])
             losses[name] = value if name not in losses else losses[name] + value
     return losses
 
@@ -75,9 +81,8 @@ def row_losses(loss: LossSpec, logits: Tensor, label: Tensor, keys: dict[str, Te
             assert_never(loss)
 
 
-def _weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
-    """sum(l w) / sum(w), or 0 where the weights' sum is 0."""
-    total = weight.sum()
+def _weighted_mean(losses: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """sum(l w) / total, or 0 where the total is 0."""
     return (losses * weight).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
 
