@@ -93,12 +93,13 @@ def page(results: Sequence[Result], *, quick: bool = False) -> str:
     """RESULTS.md: the aims, how they were measured, and every section."""
     aims = [aim.cells for result in results for section in result.sections for aim in section.aims]
     sections = [section for result in results for section in result.sections]
+    fullest = max((result.machine for result in results), key=lambda machine: len(machine.versions))
     dates = sorted({result.machine.date for result in results})
     blocks = [
         "# What was measured",
         *(["**A quick run, on little data: it shows that all parts run. Its figures mean nothing.**"] if quick else []),
         "Written by `python -m benchmarks`; do not edit. "
-        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, on {results[-1].machine.describe()}.",
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, on {fullest.describe()}.",
         "Unless a table says otherwise a figure is the median of three rounds, with the least and the greatest in "
         "brackets; what is compared ran in turn within a round. Figures in seconds and rows/s belong to this machine; "
         "ratios and shares travel further. GEMM is the rate of one large matrix product (8192 x 512 by 512 x 512) in "

@@ -19,7 +19,8 @@ import torch
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
-_PACKAGES = ("torch", "numpy", "pyarrow", "peprank", "fbgemm-gpu-cpu")
+_OPTIONAL = "fbgemm-gpu-cpu"
+_PACKAGES = ("torch", "numpy", "pyarrow", "peprank", _OPTIONAL)
 
 GEMM_SHAPE = (8192, 512, 512)  # rows, inputs, outputs: the largest product of the workload's step
 
@@ -48,8 +49,11 @@ class Machine:
         return f"{self.processor}, {self.cores} cores, {sets} ({bf16}), {self.memory_gib:.0f} GiB; {versions}"
 
     def is_like(self, other: Machine) -> bool:
-        """Whether figures of both may stand in one table: equal in all but the day."""
-        return replace(self, date=other.date) == other
+        """Whether figures of both may stand on one page: equal in all but the day, and the package that few need."""
+        return self._without_optional() == replace(other, date=self.date)._without_optional()
+
+    def _without_optional(self) -> Machine:
+        return replace(self, versions=tuple(pair for pair in self.versions if pair[0] != _OPTIONAL))
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and dicts."""
