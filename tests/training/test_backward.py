@@ -13,7 +13,7 @@ from peprank.batch import Targets
 from peprank.models import MultiTaskRanker, build
 from peprank.spec.mlp import MLPSpec, Normalization
 from peprank.spec.model import JRC, ModelSpec
-from peprank.spec.trunk import PEPNetSpec
+from peprank.spec.trunk import PEPNetSpec, SharedBottomSpec
 from peprank.training import backward
 from peprank.training.backward import Backward
 from peprank.training.batches import Batch
@@ -100,9 +100,16 @@ def test_rows_that_are_compared_stay_together() -> None:
     spec = EVERY_MODEL["paper"]
     batch_norm = MLPSpec(hidden_dims=(4,), normalization=Normalization.BATCH, bias=False)
     first = spec.tasks[0]
-    assert not backward._compares_rows(spec)
-    for task in (replace(first, tower=batch_norm), replace(first, losses=(JRC(session="user"),), num_class=2)):
-        assert backward._compares_rows(replace(spec, tasks=(task, *spec.tasks[1:])))
+    bottom = EVERY_MODEL["shared_bottom"]
+    assert isinstance(bottom.trunk, SharedBottomSpec)
+    for apart in (spec, bottom):
+        assert not backward._compares_rows(build(apart, seed=1), apart)
+    for together in (
+        replace(spec, tasks=(replace(first, tower=batch_norm), *spec.tasks[1:])),
+        replace(spec, tasks=(replace(first, losses=(JRC(session="user"),), num_class=2), *spec.tasks[1:])),
+        replace(bottom, trunk=replace(bottom.trunk, bottom=batch_norm)),
+    ):
+        assert backward._compares_rows(build(together, seed=1), together)
 
 
 def test_the_callers_threads_stay_as_they_are() -> None:

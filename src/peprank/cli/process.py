@@ -18,7 +18,7 @@ def settle() -> None:
 
     Glibc gives large blocks back to the kernel, which then clears each page once more for the next layer: 80,000 page
     faults and a tenth of the time of a step of 8192 rows (2026-11-21). Kept, the peak is the same. One pool for all
-    threads lets a thread take what another has freed: 140 MB and a twentieth of the time of such a step (2026-11-22).
+    threads lets a thread take what another has freed: 75 MB and a twentieth of the time of such a step (2026-11-22).
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     if hasattr(libc := ctypes.CDLL(None), "mallopt"):  # other C libraries have none

@@ -40,7 +40,7 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
     trunk, inputs = TRUNKS[kind](place.node, place, known)
     warn_of_idle_groups(msg.feature_groups, at["feature_groups"], kind, inputs)
     towers = tasks(task_towers(msg), place["task_towers"], names)
-    spoken_of = domain(msg, at, place, names)
+    domain_spec = domain(msg, at, place, names)
     if trunk is None or len(towers) != len(task_towers(msg)) or not towers:
         return None
     read = {item.table for group in inputs.groups for item in group.inputs}
@@ -50,7 +50,7 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
         groups=inputs.groups,
         trunk=trunk,
         tasks=towers,
-        domain=spoken_of,
+        domain=domain_spec,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch._C._profiler import _ExperimentalConfig  # torch has no public name for it
 from torch.profiler import profile, schedule
 
 _WAIT, _WARMUP, _STEPS = 5, 5, 10  # steps before, steps whose figures are thrown away, steps recorded
@@ -22,5 +23,9 @@ def profiled_steps(path: Path | None) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     plan = schedule(wait=_WAIT, warmup=_WARMUP, active=_STEPS, repeat=1)
-    with profile(schedule=plan, on_trace_ready=lambda trace: trace.export_chrome_trace(str(path))) as profiler:
+    with profile(
+        schedule=plan,
+        on_trace_ready=lambda trace: trace.export_chrome_trace(str(path)),
+        experimental_config=_ExperimentalConfig(profile_all_threads=True),  # parts of a batch have threads of their own
+    ) as profiler:
         yield profiler.step
