@@ -85,7 +85,7 @@ def _train() -> list[Mistake]:
         Mistake(
             "no decay size", DENSE_RATE, _rate("exponential_decay_learning_rate {}"), "exponential", "decay_size: 1000"
         ),
-        Mistake("no T_max", DENSE_RATE, _rate("cosine_annealing_learning_rate {}"), "cosine", "write T_max: 1000"),
+        Mistake("T_max of 0", DENSE_RATE, _rate("cosine_annealing_learning_rate { T_max: 0 }"), "T_max", "T_max: 1000"),
         Mistake(
             "rates and sizes",
             DENSE_RATE,

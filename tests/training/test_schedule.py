@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from peprank.errors import TrainingError
 from peprank.spec.train import (
+    Adam,
     ConstantLR,
     CosineAnnealingLR,
     CosineWarmRestartsLR,
+    DenseOptimizer,
     ExponentialDecayLR,
     ManualStepLR,
+    PartOptimizer,
     Schedule,
+    SparseAdagrad,
+    SparseOptimizer,
+    TrainSpec,
 )
-from peprank.training.schedule import learning_rate, lr_at
+from peprank.training.schedule import learning_rate, lr_at, settled
 
 STAIRS = ExponentialDecayLR(
     decay_size=10, decay_factor=0.5, warmup_learning_rate=0.2, warmup_size=4, min_learning_rate=0.3
@@ -77,3 +85,32 @@ def test_by_epoch_reads_the_epoch_and_not_the_step() -> None:
 def test_restarts_do_not_drift_however_late_they_are() -> None:
     starts = [4 * (2**k - 1) for k in range(40)]
     assert [lr_at(RESTARTS, 1.0, t) for t in starts] == [1.0] * 40
+
+
+def _plan(schedule: Schedule, *, num_steps: int | None = None) -> TrainSpec:
+    """A run whose tables, network and one part of it follow `schedule`."""
+    part = PartOptimizer(pattern="tower", rule=Adam(lr=1.0), schedule=schedule)
+    return TrainSpec(
+        sparse=SparseOptimizer(rule=SparseAdagrad(lr=1.0), schedule=schedule),
+        dense=DenseOptimizer(rule=Adam(lr=1.0), schedule=schedule, parts=(part,)),
+        num_steps=num_steps,
+        num_epochs=3 if num_steps is None else None,
+    )
+
+
+@pytest.mark.parametrize(("by_epoch", "t_max"), [(False, 58), (True, 1)])
+def test_a_cosine_without_a_length_lasts_up_to_the_end(by_epoch: bool, t_max: int) -> None:
+    open_end = CosineAnnealingLR(warmup_size=2, by_epoch=by_epoch)
+    plan = settled(_plan(open_end), 60)
+    assert plan == _plan(replace(open_end, t_max=t_max))
+
+
+def test_a_length_that_is_written_stays() -> None:
+    assert settled(_plan(COSINE), None) == _plan(COSINE)
+
+
+def test_a_length_that_nobody_knows_is_asked_for() -> None:
+    with pytest.raises(TrainingError, match=r"write T_max, or train_config\.num_steps"):
+        settled(_plan(CosineAnnealingLR()), None)
+    with pytest.raises(TrainingError, match="write T_max, or num_epochs"):
+        settled(_plan(CosineAnnealingLR(by_epoch=True), num_steps=9), 9)

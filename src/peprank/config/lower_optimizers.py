@@ -232,9 +232,10 @@ def _manual(msg: pb.ManualStepLR, at: Place) -> spec.ManualStepLR:
 
 
 def _cosine(msg: pb.CosineAnnealingLR, at: Place) -> spec.CosineAnnealingLR:
-    _check_length("T_max", at)
+    if at.has("T_max"):
+        _check_length("T_max", at)
     return spec.CosineAnnealingLR(
-        t_max=msg.T_max,
+        t_max=msg.T_max if at.has("T_max") else None,
         min_learning_rate=msg.min_learning_rate,
         warmup_learning_rate=msg.warmup_learning_rate,
         warmup_size=msg.warmup_size,

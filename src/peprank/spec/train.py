@@ -146,7 +146,7 @@ class ManualStepLR:
 class CosineAnnealingLR:
     """Linear warm-up, then half a cosine down to the minimum over t_max."""
 
-    t_max: int
+    t_max: int | None = None  # None: up to the end of the run
     min_learning_rate: float = 0.0
     warmup_learning_rate: float = 0.0
     warmup_size: int = 0

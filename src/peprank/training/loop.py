@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -31,6 +32,7 @@ from peprank.training.plan import differences, plan_record, way_on
 from peprank.training.profiling import profiled_steps
 from peprank.training.progress import Pace, Progress
 from peprank.training.resume import checkpoint_to_resume, weights_to_start_with
+from peprank.training.schedule import settled
 from peprank.training.signals import Deferred
 
 _UNKNOWN_RATE = 0.01  # a feature that does not know more than this share of its values is worth a note
@@ -91,7 +93,7 @@ class _Run:
         listener: TrainListener,
         signals: Deferred,
     ) -> None:
-        self._spec, self._store, self._listener, self._signals = spec, store, listener, signals
+        self._store, self._listener, self._signals = store, listener, signals
         columns = columns_of(spec, with_targets=True)
         self._encoder = Encoder(spec)
         self._train_rows = open_rows(spec.train_inputs, spec.data, columns)
@@ -99,6 +101,8 @@ class _Run:
         self._eval_rows = (
             open_rows(spec.eval_inputs, spec.data, columns, batch_rows=eval_batch) if spec.eval_inputs else None
         )
+        self._num_steps = _num_steps(spec, self._train_rows.num_rows)
+        self._spec = spec = replace(spec, train=settled(spec.train, self._num_steps))
         self._learner = Learner(spec, device)
         self._plan = plan_record(spec, self._train_rows.num_rows, self._learner.precision)
         self._progress = Progress()
@@ -133,7 +137,7 @@ class _Run:
 
     def to_the_end(self) -> TrainResult:
         """Train until the plan's last step or epoch, or until early stopping."""
-        self._listener.started(self._progress.step, self._num_steps())
+        self._listener.started(self._progress.step, self._num_steps)
         try:
             with profiled_steps(self._profile_path()) as self._after_step:
                 is_over = self._milestone() if self._owes_evaluation else False
@@ -251,14 +255,6 @@ class _Run:
             return progress.step >= plan.num_steps
         return progress.epoch >= (plan.num_epochs or 0)
 
-    def _num_steps(self) -> int | None:
-        """Step at which the run will end, None if the files do not say how many rows they have."""
-        plan, data, num_rows = self._spec.train, self._spec.data, self._train_rows.num_rows
-        if plan.num_steps is not None or num_rows is None:
-            return plan.num_steps
-        num_batches = num_rows // data.batch_rows if data.drop_remainder else -(-num_rows // data.batch_rows)
-        return -(-num_batches // plan.accumulate_steps) * (plan.num_epochs or 0)
-
     def _stop_if_asked(self) -> None:
         """Save before a signal that waits is handed on."""
         if self._signals.is_pending:
@@ -371,6 +367,15 @@ def _place(device: str) -> torch.device:
     if place.type == "cuda" and not torch.cuda.is_available():
         raise TrainingError(f"device = {device}: torch finds no GPU here; train on the device cpu")
     return place
+
+
+def _num_steps(spec: PipelineSpec, num_rows: int | None) -> int | None:
+    """Step at which a run ends, None if the files do not say how many rows they have."""
+    plan, data = spec.train, spec.data
+    if plan.num_steps is not None or num_rows is None:
+        return plan.num_steps
+    num_batches = num_rows // data.batch_rows if data.drop_remainder else -(-num_rows // data.batch_rows)
+    return -(-num_batches // plan.accumulate_steps) * (plan.num_epochs or 0)
 
 
 def _is_due(count: int, every: int | None) -> bool:

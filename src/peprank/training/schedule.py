@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from dataclasses import replace
 
 from typing_extensions import assert_never
 
+from peprank.errors import TrainingError
 from peprank.spec.train import (
     ConstantLR,
     CosineAnnealingLR,
@@ -14,7 +16,35 @@ from peprank.spec.train import (
     ExponentialDecayLR,
     ManualStepLR,
     Schedule,
+    TrainSpec,
 )
+
+
+def settled(plan: TrainSpec, num_steps: int | None) -> TrainSpec:
+    """Give each cosine that lasts up to the end of the run its length.
+
+    Args:
+        num_steps: updates of the whole run; None: not known, for the files do not say how many rows they have.
+
+    Raises:
+        TrainingError: a cosine needs a length that is not known.
+    """
+
+    def of(schedule: Schedule) -> Schedule:
+        if not isinstance(schedule, CosineAnnealingLR) or schedule.t_max is not None:
+            return schedule
+        length = plan.num_epochs if schedule.by_epoch else num_steps
+        if length is None:
+            unit, known = ("epochs", "num_epochs") if schedule.by_epoch else ("steps", "train_config.num_steps")
+            raise TrainingError(
+                f"cosine_annealing_learning_rate.T_max is not set and how many {unit} the run has is not known; "
+                f"write T_max, or {known}"
+            )
+        return replace(schedule, t_max=max(1, length - schedule.warmup_size))
+
+    parts = tuple(replace(part, schedule=part.schedule and of(part.schedule)) for part in plan.dense.parts)
+    sparse = replace(plan.sparse, schedule=of(plan.sparse.schedule))
+    return replace(plan, sparse=sparse, dense=replace(plan.dense, schedule=of(plan.dense.schedule), parts=parts))
 
 
 def learning_rate(schedule: Schedule, base: float, *, step: int, epoch: int) -> float:
@@ -44,6 +74,7 @@ def lr_at(schedule: Schedule, base: float, t: int) -> float:
             power = math.floor(power) if schedule.staircase else power
             return max(base * schedule.decay_factor**power, schedule.min_learning_rate)
         case CosineAnnealingLR():
+            assert schedule.t_max is not None, "see `settled`"
             elapsed = min(t - schedule.warmup_size, schedule.t_max)
             return _half_cosine(base, schedule.min_learning_rate, elapsed / schedule.t_max)
         case CosineWarmRestartsLR():

@@ -1123,7 +1123,7 @@ class CosineAnnealingLR(_message.Message):
     WARMUP_SIZE_FIELD_NUMBER: _builtins.int
     BY_EPOCH_FIELD_NUMBER: _builtins.int
     T_max: _builtins.int
-    """Steps (or epochs) until the learning rate is at its lowest."""
+    """Steps (or epochs) until the learning rate is at its lowest; not set: up to the end of the run."""
     min_learning_rate: _builtins.float
     """The learning rate never falls below this."""
     warmup_learning_rate: _builtins.float
