@@ -1,4 +1,6 @@
-"""Measures of a ranking: numpy arrays in, one number out, None where the number is undefined. No torch, no state.
+"""Measures of a ranking: numpy arrays in, one number out, None where it is undefined; and curves, a few points out.
+
+No torch, no state.
 
 Ranking metrics (auc, gauc, xauc) read only the order of the scores. Give them float32 logits rather than
 probabilities: a float32 sigmoid saturates near 0 and 1 and makes ties that the model did not.
@@ -7,6 +9,7 @@ probabilities: a float32 sigmoid saturates near 0 and 1 and makes ties that the 
 from peprank.metrics.accuracy import accuracy, top_k_accuracy
 from peprank.metrics.auc import auc, binned_auc, multiclass_auc
 from peprank.metrics.calibration import calibration, sigmoid, softmax
+from peprank.metrics.curves import Reliability, Roc, reliability, roc, wilson_interval
 from peprank.metrics.gauc import gauc
 from peprank.metrics.logloss import label_entropy, logloss, normalized_entropy
 from peprank.metrics.losses import binary_focal_loss, cross_entropy, jrc_loss, smoothed
@@ -16,6 +19,8 @@ from peprank.metrics.xauc import grouped_xauc, xauc
 
 __all__ = [
     "Grouped",
+    "Reliability",
+    "Roc",
     "accuracy",
     "auc",
     "binary_focal_loss",
@@ -31,9 +36,12 @@ __all__ = [
     "mean_squared_error",
     "multiclass_auc",
     "normalized_entropy",
+    "reliability",
+    "roc",
     "sigmoid",
     "smoothed",
     "softmax",
     "top_k_accuracy",
+    "wilson_interval",
     "xauc",
 ]
