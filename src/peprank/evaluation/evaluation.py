@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from peprank.encode.encoder import NO_KEY
 from peprank.errors import DataError
+from peprank.evaluation.curves import Curves, curves_of
 from peprank.evaluation.growing import Growing
 from peprank.evaluation.measures import TaskRows, asked_for, judge, kind_of
 from peprank.evaluation.results import Cell, Measure, Results, TaskKind
@@ -75,12 +77,10 @@ class Evaluation:
 
     def result(self) -> Results:
         """Judge all rows so far."""
-        groups = {name: _group_codes(key.whole()) for name, key in self._keys.items()}
-        parts = [(segments.column, *part) for segments in self._segments for part in segments.split()]
+        parts = list(self._parts())
         cells: list[Cell] = []
         asked: dict[str, Measure] = {}
-        for task in self._tasks:
-            rows = task.rows(groups)
+        for rows in self._rows_by_task():
             overall = judge(rows, self._gauc_feature)
             asked |= asked_for(rows, overall, self._gauc_feature)
             cells += [overall, *self._partial_cells(rows, parts)]
@@ -92,6 +92,22 @@ class Evaluation:
             cells=tuple(cells),
             asked=asked,
         )
+
+    def curves(self, *, max_segments: int = 5) -> Iterator[Curves]:
+        """Draw each binary task on all rows so far, then on those of the largest segments of each split."""
+        parts = [part for segments in self._segments for part in islice(_parts_of(segments), max_segments)]
+        for rows in self._rows_by_task():
+            if kind_of(rows.task) is TaskKind.BINARY:
+                yield curves_of(rows)
+                for column, name, part in parts:
+                    yield replace(curves_of(rows.take(part)), column=column, segment=name)
+
+    def _rows_by_task(self) -> Iterator[TaskRows]:
+        groups = {name: _group_codes(key.whole()) for name, key in self._keys.items()}
+        return (task.rows(groups) for task in self._tasks)
+
+    def _parts(self) -> Iterator[Part]:
+        return chain.from_iterable(map(_parts_of, self._segments))
 
     @property
     def _gauc_feature(self) -> str | None:
@@ -149,6 +165,11 @@ def _group_codes(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
 
 def _domain_column(spec: PipelineSpec) -> str | None:
     return spec.feature(spec.model.domain.feature).column if spec.model.domain else None
+
+
+def _parts_of(segments: Segments) -> Iterator[Part]:
+    """The largest first."""
+    return ((segments.column, *part) for part in segments.split())
 
 
 def _segments(spec: PipelineSpec, by: str | None) -> tuple[Segments, ...]:

@@ -27,7 +27,21 @@ def evaluate(
     bf16: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> Results:
-    """Score labelled rows and judge the model by task, by domain and overall.
+    """Score labelled rows and judge the model by task, by domain and overall; arguments and errors of `collect`."""
+    return collect(ranker, encoder, batches, spec, by=by, bf16=bf16, on_rows=on_rows).result()
+
+
+def collect(
+    ranker: MultiTaskRanker,
+    encoder: Encoder,
+    batches: Iterable[pa.RecordBatch],
+    spec: PipelineSpec,
+    *,
+    by: str | None = None,
+    bf16: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Score labelled rows and keep what the model said of them, ready to be judged.
 
     Rows are read and encoded in a thread while the batch before is scored. `eval_config.num_steps` ends it early.
 
@@ -52,4 +66,4 @@ def evaluate(
             evaluation.add(rows, logits, targets.labels.numpy(), keys, spaces)
             if on_rows is not None:
                 on_rows(rows.num_rows)
-    return evaluation.result()
+    return evaluation
