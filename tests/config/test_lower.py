@@ -345,6 +345,7 @@ def test_dense_optimiser_parts_schedule_and_ema_arrive_whole() -> None:
         ),
         ema_decay=0.5,
     )
+    assert plan(text.replace("T_max: 9", "")).spec.train.dense.parts[1].schedule == CosineAnnealingLR(by_epoch=True)
     assert plan(text).spec.evaluation.use_ema
     assert not plan(text, "export_config.use_dense_ema=false").spec.export.use_ema
 

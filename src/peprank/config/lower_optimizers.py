@@ -232,10 +232,10 @@ def _manual(msg: pb.ManualStepLR, at: Place) -> spec.ManualStepLR:
 
 
 def _cosine(msg: pb.CosineAnnealingLR, at: Place) -> spec.CosineAnnealingLR:
-    if at.has("T_max"):
+    if at["T_max"].is_set:
         _check_length("T_max", at)
     return spec.CosineAnnealingLR(
-        t_max=msg.T_max if at.has("T_max") else None,
+        t_max=msg.T_max if at["T_max"].is_set else None,
         min_learning_rate=msg.min_learning_rate,
         warmup_learning_rate=msg.warmup_learning_rate,
         warmup_size=msg.warmup_size,
