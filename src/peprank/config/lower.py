@@ -9,7 +9,7 @@ from pathlib import Path
 from peprank.config import lower_data, lower_train
 from peprank.config.lower_features import EmbeddedFeature, features
 from peprank.config.lower_model import model, task_towers
-from peprank.config.lower_towers import Names
+from peprank.config.names import Names
 from peprank.config.place import Place
 from peprank.config.read import ConfigFile, read
 from peprank.config.scores import directions

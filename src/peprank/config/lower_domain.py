@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peprank.config.lower_features import EmbeddedFeature, is_id
-from peprank.config.lower_towers import Names
+from peprank.config.names import Names
 from peprank.config.place import Place, meant
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import numbers

@@ -10,7 +10,8 @@ from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
 from peprank.config.lower_multi_task import mmoe, ple, shared_bottom, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
-from peprank.config.lower_towers import Names, tasks
+from peprank.config.lower_towers import tasks
+from peprank.config.names import Names
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.spec.model import ModelSpec

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from peprank.config.lower_optimizers import dense_optimizer, sparse_optimizer
-from peprank.config.lower_towers import Names
+from peprank.config.names import Names
 from peprank.config.place import Place, listing, meant
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.scores import Directions, check_metric
