@@ -82,7 +82,7 @@ def plan(shape: Shape) -> PipelineSpec:
                 TaskSpec(name=f"t{k}", label=f"t{k}", tower=MLPSpec(hidden_dims=shape.tower_dims))
                 for k in range(shape.num_tasks)
             ),
-            domain=DomainSpec(feature=DOMAIN, num_towers=shape.num_domains),
+            domain=DomainSpec(feature=DOMAIN, num_domains=shape.num_domains, num_towers=shape.num_domains),
         ),
         train=TrainSpec(
             sparse=SparseOptimizer(rule=SparseAdagrad()),

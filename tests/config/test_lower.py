@@ -96,7 +96,7 @@ def test_taobao_has_the_network_of_the_peer(taobao: Lowered) -> None:
         epnet=EPNetSpec(group="domain", hidden_dim=None, gamma=2.0, gate=EPNetGate.ELEMENT),
         ppnet=PPNetSpec(group="uia", hidden_dims=(512, 256), gamma=2.0, wiring=Wiring.TZREC),
     )
-    assert taobao.spec.model.domain == DomainSpec(feature="occupation", num_towers=3)
+    assert taobao.spec.model.domain == DomainSpec(feature="occupation", num_domains=3, num_towers=3)
     tower = MLPSpec(hidden_dims=(256, 128, 64))
     assert taobao.spec.model.tasks == (
         TaskSpec(name="ctr", label="clk", tower=tower, metrics=(MetricSpec(kind=MetricKind.AUC),)),
@@ -167,7 +167,7 @@ def test_the_doc_example_means_what_its_page_says(doc: Lowered) -> None:
     assert spec.train_inputs == ("data/train/*.parquet",)
     assert {group.name: group.dim for group in spec.model.groups} == {"all": 272, "domain": 16, "uia": 32}
     assert pepnet_of(doc).epnet == EPNetSpec(group="domain", hidden_dim=128)
-    assert spec.model.domain == DomainSpec(feature="occupation")
+    assert spec.model.domain == DomainSpec(feature="occupation", num_domains=3)
     assert spec.feature("tag_brand_list") == IdFeature(
         name="tag_brand_list", column="tag_brand_list", rule=Hashed(rows=100_000), separator="|"
     )
@@ -245,14 +245,14 @@ def test_the_papers_wirings_are_lowered_with_their_gate_width(wiring: str) -> No
 
 def test_the_domain_is_the_first_feature_of_the_domain_group_unless_the_file_says_otherwise() -> None:
     unnamed = changed('    domain_input_name: "tab"\n    task_domain_num: 3\n', "")
-    assert plan(unnamed).spec.model.domain == DomainSpec(feature="tab")
+    assert plan(unnamed).spec.model.domain == DomainSpec(feature="tab", num_domains=3)
     named = unnamed.replace("model_config {", 'model_config {\n  domain_feature: "item" default_domain: "7"')
-    assert plan(named).spec.model.domain == DomainSpec(feature="item", default="7")
+    assert plan(named).spec.model.domain == DomainSpec(feature="item", num_domains=50, default="7")
 
 
 def test_domain_input_name_may_be_the_column_of_a_feature() -> None:
     text = BASE.replace('"context:tab"', '"context:tab_id"').replace('input_name: "tab"', 'input_name: "tab_id"')
-    assert plan(text).spec.model.domain == DomainSpec(feature="tab", num_towers=3)
+    assert plan(text).spec.model.domain == DomainSpec(feature="tab", num_domains=3, num_towers=3)
 
 
 def test_domain_towers_without_domain_input_name_get_a_warning_because_the_peer_ignores_them() -> None:

@@ -55,8 +55,8 @@ def test_a_feature_that_two_groups_take_from_different_tables_is_there_twice() -
 
 
 def test_the_domain_is_the_one_that_domain_feature_names() -> None:
-    assert plan("").spec.model.domain == DomainSpec(feature="tab")
-    assert plan("task_domain_num: 3").spec.model.domain == DomainSpec(feature="tab", num_towers=3)
+    assert plan("").spec.model.domain == DomainSpec(feature="tab", num_domains=3)
+    assert plan("task_domain_num: 3").spec.model.domain == DomainSpec(feature="tab", num_domains=3, num_towers=3)
     assert plan("", domain="").spec.model.domain is None
 
 

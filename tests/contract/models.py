@@ -73,7 +73,7 @@ def _rival(trunk: TrunkSpec) -> ModelSpec:
 
 
 def _with_domain_towers(spec: ModelSpec) -> ModelSpec:
-    return replace(spec, domain=DomainSpec(feature="tab", num_towers=NUM_DOMAINS))
+    return replace(spec, domain=DomainSpec(feature="tab", num_domains=NUM_DOMAINS, num_towers=NUM_DOMAINS))
 
 
 _EPNET = EPNetSpec(group="domain")

@@ -39,7 +39,7 @@ def plan(*tasks: TaskSpec, data: DataSpec | None = None) -> PipelineSpec:
         groups=(GroupSpec(name="all", inputs=inputs),),
         trunk=PEPNetSpec(main_group="all"),
         tasks=tasks or (CLICK,),
-        domain=DomainSpec(feature="tab"),
+        domain=DomainSpec(feature="tab", num_domains=3),
     )
     return PipelineSpec(
         train_inputs=(),

@@ -79,7 +79,7 @@ row = st.fixed_dictionaries(
     }
 )
 row_lists = st.lists(row, max_size=5)
-ENCODER = encoder(*EVERY_FEATURE, domain=DomainSpec(feature="identity"))
+ENCODER = encoder(*EVERY_FEATURE, domain=DomainSpec(feature="identity", num_domains=100))
 
 
 def batch_of(items: list[dict[str, Any]]) -> pa.RecordBatch:
@@ -188,7 +188,7 @@ def test_tensors_may_be_written_without_touching_the_rows() -> None:
 
 
 def domains(feature: FeatureSpec, column: Any) -> list[int]:
-    spec = DomainSpec(feature=feature.name)
+    spec = DomainSpec(feature=feature.name, num_domains=feature.rows)
     domain: list[int] = encoder(feature, domain=spec).features(rows(c=column)).domain.tolist()
     return domain
 
@@ -215,23 +215,25 @@ def test_without_a_domain_in_the_plan_all_rows_are_of_domain_0() -> None:
 
 
 def test_the_domain_needs_no_place_in_a_group() -> None:
-    plan = encoder(id_feature(name="f"), id_feature(name="d"), inputs=("f",), domain=DomainSpec(feature="d"))
+    spec = DomainSpec(feature="d", num_domains=100)
+    plan = encoder(id_feature(name="f"), id_feature(name="d"), inputs=("f",), domain=spec)
     assert plan.features(rows(c=[7])).domain.tolist() == [7]
 
 
 def test_the_default_domain_is_looked_up_like_a_rows_value() -> None:
-    assert encoder(id_feature(WORDS), domain=DomainSpec(feature="f", default="b")).default_domain == 3
-    assert encoder(id_feature(), domain=DomainSpec(feature="f", default="42")).default_domain == 42
+    listed = DomainSpec(feature="f", num_domains=WORDS.rows, default="b")
+    assert encoder(id_feature(WORDS), domain=listed).default_domain == 3
+    assert encoder(id_feature(), domain=DomainSpec(feature="f", num_domains=100, default="42")).default_domain == 42
     bucket = raw_feature(boundaries=(1.0, 2.0))
-    assert encoder(bucket, domain=DomainSpec(feature="f", default="1.5")).default_domain == 1
-    assert encoder(id_feature(), domain=DomainSpec(feature="f")).default_domain is None
+    assert encoder(bucket, domain=DomainSpec(feature="f", num_domains=3, default="1.5")).default_domain == 1
+    assert encoder(id_feature(), domain=DomainSpec(feature="f", num_domains=100)).default_domain is None
     assert encoder(id_feature()).default_domain is None
 
 
 @pytest.mark.parametrize("default", ["100", "home", ""])
 def test_a_default_domain_that_its_feature_does_not_know_is_refused(default: str) -> None:
     with pytest.raises(SpecError) as error:
-        encoder(id_feature(), domain=DomainSpec(feature="f", default=default))
+        encoder(id_feature(), domain=DomainSpec(feature="f", num_domains=100, default=default))
     assert str(error.value) == f"model_config.default_domain = {default!r}: is no value that 'f' knows"
 
 

@@ -44,12 +44,16 @@ def plan(
             groups=(GroupSpec(name="all", inputs=inputs),),
             trunk=PEPNetSpec(main_group="all"),
             tasks=tasks or (CLICK,),
-            domain=DomainSpec(feature=domain.name, num_towers=num_towers, default=default_domain) if domain else None,
+            domain=_domain(domain, num_towers, default_domain) if domain is not None else None,
         ),
         train=TrainSpec(sparse=SparseOptimizer(rule=SparseSGD()), dense=DenseOptimizer(rule=SGD()), num_epochs=1),
         evaluation=EvalSpec(gauc_feature=gauc_feature, num_steps=num_steps),
         export=ExportSpec(),
     )
+
+
+def _domain(feature: FeatureSpec, num_towers: int, default: str | None) -> DomainSpec:
+    return DomainSpec(feature=feature.name, num_domains=feature.rows, num_towers=num_towers, default=default)
 
 
 def judged(

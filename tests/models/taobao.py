@@ -47,5 +47,5 @@ TAOBAO = ModelSpec(
         TaskSpec(name=name, label=label, tower=MLPSpec(hidden_dims=(256, 128, 64)))
         for name, label in (("ctr", "clk"), ("cvr", "buy"))
     ),
-    domain=DomainSpec(feature="occupation", num_towers=3),
+    domain=DomainSpec(feature="occupation", num_domains=3, num_towers=3),
 )

@@ -42,8 +42,8 @@ def test_a_domain_without_a_tower_is_an_error(wrong: int) -> None:
     with pytest.raises(DataError) as error:
         domain_towers()(torch.randn(3, 2, 4), torch.tensor([0, wrong, wrong]))
     assert str(error.value) == (
-        f"domain = {wrong} in 2 of 3 rows: must lie in [0, 3), one per domain tower; "
-        "give these rows a known domain or raise task_domain_num"
+        f"domain = {wrong} in 2 of 3 rows: must lie in [0, 3), since each domain has parts of its own; "
+        "give these rows a known domain"
     )
 
 

@@ -86,9 +86,7 @@ def _spec(arrays: dict[str, np.ndarray]) -> ModelSpec:
             TaskSpec(name="ctr", label="clk", tower=MLPSpec(hidden_dims=(16, 8))),
             TaskSpec(name="cvr", label="buy", tower=MLPSpec(hidden_dims=(16, 8))),
         ),
-        domain=DomainSpec(feature="dom", num_towers=int(_numbers(config, "task_domain_num")[0]))
-        if "task_domain_num" in config
-        else None,
+        domain=_domain(features["dom"]["nb"], config),
     )
 
 
@@ -97,6 +95,11 @@ def _input(feature: dict[str, object]) -> GroupInput:
     if feature["kind"] == "raw":
         return GroupInput(feature=name, dim=int(str(feature["value_dim"])))
     return GroupInput(feature=name, dim=int(str(feature["dim"])), table=f"{name}_emb")
+
+
+def _domain(num_domains: int, config: str) -> DomainSpec | None:
+    towers = _numbers(config, "task_domain_num")
+    return DomainSpec(feature="dom", num_domains=num_domains, num_towers=int(towers[0])) if towers else None
 
 
 def _epnet(config: str, groups: dict[str, list[str]]) -> EPNetSpec | None:

@@ -129,7 +129,7 @@ def make_model() -> ModelSpec:
             TaskSpec(name="ctr", label="clk", tower=tower, train_metrics=(watched,)),
             TaskSpec(name="cvr", label="buy", tower=tower, space=TaskSpace(label="clk", out_weight=0.0)),
         ),
-        domain=DomainSpec(feature="domain", num_towers=3),
+        domain=DomainSpec(feature="domain", num_domains=3, num_towers=3),
     )
 
 

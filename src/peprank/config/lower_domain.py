@@ -12,7 +12,7 @@ from peprank.spec.model import DomainSpec
 
 
 def domain(msg: pb.ModelConfig, at: Place, model: Place, names: Names) -> DomainSpec | None:
-    """The domain feature and how many towers it picks from; `model` is the place of the model's own message."""
+    """The domain feature, its ids and how many towers they pick from; `model` is the place of the model's message."""
     if _num_towers(model) == 0:
         model["task_domain_num"].error("must be at least 1")
     name = _name(msg, at, names)
@@ -24,7 +24,12 @@ def domain(msg: pb.ModelConfig, at: Place, model: Place, names: Names) -> Domain
         _note_plain_domain(msg, at, model, name)
         return None
     _check_tower_count(msg, model, name, feature.rows)
-    return DomainSpec(feature=name, num_towers=max(_num_towers(model), 1), default=_default(msg, at, feature))
+    return DomainSpec(
+        feature=name,
+        num_domains=feature.rows,
+        num_towers=feature.rows if _num_towers(model) > 1 else 1,
+        default=_default(msg, at, feature),
+    )
 
 
 def _num_towers(model: Place) -> int:

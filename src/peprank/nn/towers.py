@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from peprank.errors import DataError
+from peprank.nn.domains import per_domain
 from peprank.nn.mlp import MLP
 
 
@@ -48,45 +47,9 @@ class Towers(nn.Module):
         """Logits [B, K]."""
         if self.num_domains == 1:
             return self._logits(0, hidden)
-        self._check(domain)
-        order = domain.argsort(stable=True)  # rows of one domain side by side
-        place = torch.empty_like(order)
-        place[order] = torch.arange(len(order), device=order.device)
-        counts: list[int] = torch.bincount(domain, minlength=self.num_domains).tolist()
-        parts = torch.split(_reorder(hidden, order, place), counts)
-        # A domain without rows costs nothing; an empty batch still passes one tower, for its shape.
-        busy = [d for d, count in enumerate(counts) if count] or [0]
-        return _reorder(torch.cat([self._logits(d, parts[d]) for d in busy]), place, order)
+        return per_domain(self._logits, hidden, domain, self.num_domains)
 
     def _logits(self, domain: int, hidden: Tensor) -> Tensor:
         """Logits [B, K] of rows that all belong to one domain."""
         pairs = zip(self.tasks, hidden.unbind(1), strict=True)
         return torch.cat([towers[domain](of_task) for towers, of_task in pairs], dim=1)  # type: ignore[index]
-
-    def _check(self, domain: Tensor) -> None:
-        wrong = domain[(domain < 0) | (domain >= self.num_domains)]
-        if len(wrong):
-            raise DataError(
-                f"domain = {int(wrong[0])} in {len(wrong)} of {len(domain)} rows: must lie in [0, {self.num_domains}), "
-                "one per domain tower; give these rows a known domain or raise task_domain_num"
-            )
-
-
-class _Reorder(torch.autograd.Function):
-    """Rows in another order. Its gradient is the way back; index_select's own would be a slow scatter-add."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, order: Tensor, place: Tensor) -> Tensor:
-        ctx.save_for_backward(order, place)
-        return rows.index_select(0, order)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        order, place = ctx.saved_tensors
-        return _reorder(grads[0], place, order), None, None
-
-
-def _reorder(rows: Tensor, order: Tensor, place: Tensor) -> Tensor:
-    """`rows[order]`; `place` is the inverse permutation of `order`."""
-    reordered: Tensor = _Reorder.apply(rows, order, place)  # type: ignore[no-untyped-call]
-    return reordered

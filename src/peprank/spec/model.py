@@ -119,11 +119,16 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSpec:
-    """Which feature says a row's domain, and how many domain towers each task has."""
+    """Which feature says a row's domain, how many domains there are, and how many domain towers each task has."""
 
     feature: str  # id feature (or raw feature with boundaries)
-    num_towers: int = 1  # 1: towers are shared by all domains
+    num_domains: int  # ids of that feature; each is a domain
+    num_towers: int = 1  # 1: towers are shared by all domains; else num_domains
     default: str | None = None  # serving: value that stands in for an unknown domain; None: such a row is refused
+
+    def __post_init__(self) -> None:
+        if self.num_towers not in (1, self.num_domains):
+            raise SpecError("task_domain_num", self.num_towers, f"must be 1, or {self.num_domains}, one per domain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
