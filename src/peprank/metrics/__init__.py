@@ -13,14 +13,20 @@ from peprank.metrics.curves import Reliability, Roc, reliability, roc, wilson_in
 from peprank.metrics.gauc import gauc
 from peprank.metrics.logloss import label_entropy, logloss, normalized_entropy
 from peprank.metrics.losses import binary_focal_loss, cross_entropy, jrc_loss, smoothed
+from peprank.metrics.paired import Difference, Interval, holm, mean_over_seeds, paired
 from peprank.metrics.regression import mean_absolute_error, mean_squared_error
+from peprank.metrics.resampled import Resampled, UserDraws, over_users
 from peprank.metrics.wins import Grouped
 from peprank.metrics.xauc import grouped_xauc, xauc
 
 __all__ = [
+    "Difference",
     "Grouped",
+    "Interval",
     "Reliability",
+    "Resampled",
     "Roc",
+    "UserDraws",
     "accuracy",
     "auc",
     "binary_focal_loss",
@@ -29,13 +35,17 @@ __all__ = [
     "cross_entropy",
     "gauc",
     "grouped_xauc",
+    "holm",
     "jrc_loss",
     "label_entropy",
     "logloss",
     "mean_absolute_error",
+    "mean_over_seeds",
     "mean_squared_error",
     "multiclass_auc",
     "normalized_entropy",
+    "over_users",
+    "paired",
     "reliability",
     "roc",
     "sigmoid",
