@@ -2,6 +2,7 @@
 
 from peprank.nn.arena import Table
 from peprank.nn.dense_embedding import AutoDis
+from peprank.nn.domains import ByDomain, PerDomain
 from peprank.nn.embedding import EmbeddingGroups, Field
 from peprank.nn.epnet import EPNet
 from peprank.nn.experts import Experts, Extraction, SoftmaxGate
@@ -13,6 +14,7 @@ from peprank.nn.towers import Tower, Towers
 __all__ = [
     "MLP",
     "AutoDis",
+    "ByDomain",
     "EPNet",
     "EmbeddingGroups",
     "Experts",
@@ -21,6 +23,7 @@ __all__ = [
     "GateBank",
     "GateNU",
     "PPNet",
+    "PerDomain",
     "SoftmaxGate",
     "Table",
     "Tower",

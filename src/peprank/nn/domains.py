@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from peprank.errors import DataError
 
@@ -24,14 +24,62 @@ def per_domain(apply: Callable[[int, Tensor], Tensor], rows: Tensor, domain: Ten
     Raises:
         DataError: a row's domain does not lie in [0, num_domains).
     """
-    check_domains(domain, num_domains)
-    order = domain.argsort(stable=True)  # rows of one domain side by side
-    place = torch.empty_like(order)
-    place[order] = torch.arange(len(order), device=order.device)
-    counts: list[int] = torch.bincount(domain, minlength=num_domains).tolist()
-    parts = torch.split(_reorder(rows, order, place), counts)
-    busy = [d for d, count in enumerate(counts) if count] or [0]
-    return _reorder(torch.cat([apply(d, parts[d]) for d in busy]), place, order)
+    by = ByDomain(domain, num_domains)
+    return by.restored(by.each(apply, by.gathered(rows)))
+
+
+class ByDomain:
+    """The rows of a batch, those of one domain side by side.
+
+    Args:
+        domain: int64 [B].
+        num_domains: D.
+
+    Raises:
+        DataError: a row's domain does not lie in [0, D).
+    """
+
+    def __init__(self, domain: Tensor, num_domains: int) -> None:
+        check_domains(domain, num_domains)
+        self._order = domain.argsort(stable=True)
+        self._place = torch.empty_like(self._order)
+        self._place[self._order] = torch.arange(len(domain), device=domain.device)
+        self._counts: list[int] = torch.bincount(domain, minlength=num_domains).tolist()
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """Rows [B, ...] in the order of their domains."""
+        return _reorder(rows, self._order, self._place)
+
+    def restored(self, gathered: Tensor) -> Tensor:
+        """Gathered rows [B, ...] in the order of the batch."""
+        return _reorder(gathered, self._place, self._order)
+
+    def each(self, apply: Callable[[int, Tensor], Tensor], gathered: Tensor) -> Tensor:
+        """Return `apply(d, gathered rows of domain d)` of each domain, one below the other.
+
+        A domain without rows costs nothing; an empty batch still passes domain 0, for its shape.
+        """
+        parts = torch.split(gathered, self._counts)
+        busy = [d for d, count in enumerate(self._counts) if count] or [0]
+        return torch.cat([apply(d, parts[d]) for d in busy])
+
+
+class PerDomain(nn.Module):
+    """A part of a network that each domain has one of; a row passes that of its domain.
+
+    Args:
+        parts: one per domain, equal in the shapes of their outputs.
+
+    Shapes: gathered rows [B, D] -> [B, ...].
+    """
+
+    def __init__(self, parts: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, gathered: Tensor, by: ByDomain) -> Tensor:
+        """Outputs for the gathered rows."""
+        return by.each(lambda domain, own: self.parts[domain](own), gathered)
 
 
 def check_domains(domain: Tensor, num_domains: int) -> None:
