@@ -44,6 +44,12 @@ def softmax(z: Array) -> Array:
     return np.asarray(e / e.sum())
 
 
+def mixture(gate: Linear, selector: Array, outputs: Sequence[Array]) -> Array:
+    """Outputs of experts, weighed by what a softmax gate reads off the selector."""
+    shares = softmax(gate(selector))
+    return np.asarray(sum(share * output for share, output in zip(shares, outputs, strict=True)))
+
+
 def total_loss(logits: Array, labels: Array) -> float:
     """Sum over tasks of the mean binary cross-entropy."""
     probs = 1 / (1 + np.exp(-logits))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tests.reference.layers import Array, Layers, Linear, logit, mlp, softmax
+from tests.reference.layers import Array, Layers, Linear, logit, mixture, mlp
 
 
 @dataclass
@@ -37,14 +36,8 @@ class Net:
         for level in self.levels:
             own = [[mlp(expert, tasks[t]) for expert in level.own[t]] for t in range(num_tasks)]
             common = [mlp(expert, shared) for expert in level.shared]
-            tasks = [_mixture(level.gates[t], tasks[t], [*own[t], *common]) for t in range(num_tasks)]
+            tasks = [mixture(level.gates[t], tasks[t], [*own[t], *common]) for t in range(num_tasks)]
             if level.shared_gate is not None:
                 every = [output for of_task in own for output in of_task]
-                shared = _mixture(level.shared_gate, shared, [*every, *common])
+                shared = mixture(level.shared_gate, shared, [*every, *common])
         return [logit(tower, hidden) for tower, hidden in zip(self.towers, tasks, strict=True)]
-
-
-def _mixture(gate: Linear, selector: Array, outputs: Sequence[Array]) -> Array:
-    """The selected row w(x) S(x) of the paper."""
-    shares = softmax(gate(selector))
-    return np.asarray(sum(share * output for share, output in zip(shares, outputs, strict=True)))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from peprank.nn import SoftmaxGate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupDescription:
@@ -113,3 +115,15 @@ def counted(parts: Mapping[str, Sequence[nn.Module]], *, copies: int = 1) -> tup
         if parameters:
             described.append(PartDescription(name=name, parameters=parameters, multiply_adds=multiply_adds))
     return tuple(described)
+
+
+def described_softmax(name: str, source: str, gate: nn.Module, scales: str) -> GateDescription:
+    """A softmax gate that reads `source`."""
+    assert isinstance(gate, SoftmaxGate)
+    return GateDescription(
+        name=name,
+        reads=((source, gate.hidden.in_dim),),
+        hidden_dims=gate.hidden.hidden_dims,
+        out_dim=gate.logit.out_features,
+        scales=scales,
+    )

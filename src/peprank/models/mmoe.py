@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from peprank.models.description import GateDescription, TrunkDescription, counted
+from peprank.models.description import TrunkDescription, counted, described_softmax
 from peprank.nn import Experts, SoftmaxGate
 
 
@@ -47,13 +47,7 @@ class MMoE(nn.Module):
                 "logit_t = Tower_t(Σ_k w_t,k v_k)",
             ),
             gates=tuple(
-                GateDescription(
-                    name=task,
-                    reads=((self.group, gate.hidden.in_dim),),
-                    hidden_dims=gate.hidden.hidden_dims,
-                    out_dim=len(self.experts),
-                    scales="the experts",
-                )
+                described_softmax(task, self.group, gate, "the experts")
                 for task, gate in zip(tasks, gates, strict=True)
             ),
             parts=counted({"experts": [self.experts], "gates": [self.gates]}),

@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from peprank.models.description import GateDescription, PartDescription, TrunkDescription, counted
-from peprank.nn import Extraction, SoftmaxGate
+from peprank.models.description import (
+    GateDescription,
+    PartDescription,
+    TrunkDescription,
+    counted,
+    described_softmax,
+)
+from peprank.nn import Extraction
 
 
 class PLE(nn.Module):
@@ -65,17 +71,10 @@ def _gates(
         for t, gate in enumerate(level.task_gates):
             source = group if index == 0 else f"a_{tasks[t]}^({index})"
             others = "" if level.shared_experts is None else " and the shared"
-            yield _gate(f"{name} {tasks[t]}", source, gate, f"own{others} experts")
+            yield described_softmax(f"{name} {tasks[t]}", source, gate, f"own{others} experts")
         if level.shared_gate is not None:
             source = group if index == 0 else f"s^({index})"
-            yield _gate(f"{name} shared", source, level.shared_gate, "all experts")
-
-
-def _gate(name: str, source: str, gate: nn.Module, scales: str) -> GateDescription:
-    assert isinstance(gate, SoftmaxGate)
-    return GateDescription(
-        name=name, reads=((source, gate.logit.in_features),), out_dim=gate.logit.out_features, scales=scales
-    )
+            yield described_softmax(f"{name} shared", source, level.shared_gate, "all experts")
 
 
 def _parts(name: str, level: Extraction) -> tuple[PartDescription, ...]:
