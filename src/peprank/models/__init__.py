@@ -10,6 +10,7 @@ from peprank.models.description import (
     TableDescription,
     TrunkDescription,
 )
+from peprank.models.gates import Gated, GateValues, look_at_gates
 from peprank.models.peer import from_torcheasyrec
 from peprank.models.precision import has_bf16, settled
 from peprank.models.ranker import MultiTaskRanker, Trunk, score, table_name
@@ -17,6 +18,8 @@ from peprank.models.ranker import MultiTaskRanker, Trunk, score, table_name
 __all__ = [
     "Description",
     "GateDescription",
+    "GateValues",
+    "Gated",
     "GroupDescription",
     "MultiTaskRanker",
     "PartDescription",
@@ -27,6 +30,7 @@ __all__ = [
     "describe",
     "from_torcheasyrec",
     "has_bf16",
+    "look_at_gates",
     "score",
     "settled",
     "table_name",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from peprank.models.description import TrunkDescription, counted, described_softmax
+from peprank.models.gates import GateValues
 from peprank.nn import Experts, SoftmaxGate
 
 
@@ -33,6 +34,17 @@ class MMoE(nn.Module):
         x = groups[self.group]
         shares = torch.stack([gate(x) for gate in self.gates], dim=1)  # [B, T, K]
         return torch.bmm(shares, self.experts(x))
+
+    def gate_values(
+        self,
+        groups: dict[str, Tensor],
+        domain: Tensor,  # noqa: ARG002  other trunks read the domain
+        tasks: Sequence[str],
+    ) -> Iterator[GateValues]:
+        """Each task's shares of the experts."""
+        experts = tuple(f"expert {k}" for k in range(1, len(self.experts) + 1))
+        for task, gate in zip(tasks, self.gates, strict=True):
+            yield GateValues(gate="MMoE", task=task, values=gate(groups[self.group]), experts=experts)
 
     def description(self, tasks: Sequence[str]) -> TrunkDescription:
         """Its equations, gates and parts."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from peprank.models.description import GateDescription, TrunkDescription, counted
+from peprank.models.gates import GateValues
 from peprank.nn import EPNet, PPNet
 
 
@@ -52,6 +53,22 @@ class PEPNet(nn.Module):
         hidden: Tensor = self.ppnet(o_ep, groups[self.prior_group])
         return hidden
 
+    def gate_values(
+        self,
+        groups: dict[str, Tensor],
+        domain: Tensor,  # noqa: ARG002  other trunks read the domain
+        tasks: Sequence[str],
+    ) -> Iterator[GateValues]:
+        """The δ that `forward` multiplies by: EPNet's, then PPNet's task by task, from the input up."""
+        o_ep = groups[self.main_group]  # [B, E]
+        if self.epnet is not None:
+            delta = self.epnet.delta(groups[self.domain_group], o_ep)
+            yield GateValues(gate="EPNet", values=delta, gamma=self.epnet.gate.gamma, group=self.main_group)
+            o_ep = delta * o_ep
+        if self.ppnet is not None:
+            for task, deltas in zip(tasks, self.ppnet.deltas(o_ep, groups[self.prior_group]), strict=True):
+                yield from _of_task(self.ppnet, task, deltas, self.main_group)
+
     def description(self, tasks: Sequence[str]) -> TrunkDescription:
         """Its equations, gates and parts."""
         parts: dict[str, list[nn.Module]] = {}
@@ -66,6 +83,15 @@ class PEPNet(nn.Module):
             gates=(*_epnet_gate(self), *_ppnet_gates(self, tasks)),
             parts=counted(parts),
         )
+
+
+def _of_task(ppnet: PPNet, task: str, deltas: Sequence[Tensor], main_group: str) -> Iterator[GateValues]:
+    """PPNet's δ of one task, from the input up."""
+    gamma = ppnet.gates.gamma
+    if ppnet.gates_input:
+        yield GateValues(gate="PPNet", layer="input", task=task, values=deltas[0], gamma=gamma, group=main_group)
+    for layer, delta in enumerate(deltas[ppnet.gates_input :], 1):
+        yield GateValues(gate="PPNet", layer=f"layer {layer}", task=task, values=delta, gamma=gamma)
 
 
 def _equations(trunk: PEPNet) -> Iterator[str]:

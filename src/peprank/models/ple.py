@@ -14,7 +14,8 @@ from peprank.models.description import (
     counted,
     described_softmax,
 )
-from peprank.nn import Extraction
+from peprank.models.gates import GateValues
+from peprank.nn import Experts, Extraction
 
 
 class PLE(nn.Module):
@@ -42,6 +43,23 @@ class PLE(nn.Module):
             tasks, shared = level(tasks, shared)
         return torch.stack(tasks, dim=1)
 
+    def gate_values(
+        self,
+        groups: dict[str, Tensor],
+        domain: Tensor,  # noqa: ARG002  other trunks read the domain
+        tasks: Sequence[str],
+    ) -> Iterator[GateValues]:
+        """Each path's shares of the experts, level by level: the tasks' paths, then the shared one, if any."""
+        shared = groups[self.group]
+        inputs = [shared] * self.num_tasks
+        for name, level in zip(self.names, self.levels, strict=True):
+            assert isinstance(level, Extraction)
+            paths = [*tasks] if level.shared_gate is None else [*tasks, None]
+            for task, shares in zip(paths, level.shares(inputs, shared), strict=True):
+                experts = _expert_names(level, ["own"] if task is not None else tasks)
+                yield GateValues(gate="PLE", layer=name, task=task, values=shares, experts=experts)
+            inputs, shared = level(inputs, shared)
+
     def description(self, tasks: Sequence[str]) -> TrunkDescription:
         """Its equations, gates and parts."""
         levels = [level for level in self.levels if isinstance(level, Extraction)]
@@ -51,6 +69,19 @@ class PLE(nn.Module):
             gates=tuple(_gates(self.group, self.names, levels, tasks)),
             parts=tuple(part for name, level in zip(self.names, levels, strict=True) for part in _parts(name, level)),
         )
+
+
+def _expert_names(level: Extraction, owners: Sequence[str]) -> tuple[str, ...]:
+    """What a gate of the level mixes: the experts of each owner, then the shared ones."""
+    networks: dict[str, nn.Module] = dict.fromkeys(owners, level.task_experts[0])
+    if level.shared_experts is not None:
+        networks["shared"] = level.shared_experts
+    return tuple(f"{owner} {k}" for owner, own in networks.items() for k in range(1, _num(own) + 1))
+
+
+def _num(experts: nn.Module) -> int:
+    assert isinstance(experts, Experts)
+    return len(experts)
 
 
 def _equations(group: str, levels: Sequence[Extraction]) -> Iterator[str]:

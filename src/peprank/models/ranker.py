@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -103,11 +104,17 @@ def table_name(table: str) -> str:
 
 def score(ranker: MultiTaskRanker, features: Features) -> Tensor:
     """Logits [B, K] of rows, without autograd and in eval mode; the mode is put back."""
+    with eval_mode(ranker), torch.inference_mode():
+        logits: Tensor = ranker(features)
+    return logits
+
+
+@contextmanager
+def eval_mode(ranker: MultiTaskRanker) -> Iterator[None]:
+    """Within the block nothing drops out and batch statistics rest."""
     was_training = ranker.training
     ranker.eval()
     try:
-        with torch.inference_mode():
-            logits: Tensor = ranker(features)
+        yield
     finally:
         ranker.train(was_training)
-    return logits

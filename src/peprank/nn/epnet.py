@@ -54,7 +54,9 @@ class EPNet(nn.Module):
 
     def forward(self, domain: Tensor, main: Tensor) -> Tensor:
         """O_ep [B, M]."""
+        return self.delta(domain, main) * main
+
+    def delta(self, domain: Tensor, main: Tensor) -> Tensor:
+        """What each unit is scaled by [B, M]; the units of a field alike, where the gate has one number per field."""
         delta: Tensor = self.gate(domain, main)  # [B, M], or [B, number of fields]
-        if self.field_of_unit is not None:
-            delta = delta.index_select(1, self.field_of_unit)  # [B, M]
-        return delta * main
+        return delta if self.field_of_unit is None else delta.index_select(1, self.field_of_unit)

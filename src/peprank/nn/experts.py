@@ -93,13 +93,16 @@ class Extraction(nn.Module):
         """The input of the next level."""
         own = [experts(a) for experts, a in zip(self.task_experts, tasks, strict=True)]  # [B, K, H] each
         common = [] if self.shared_experts is None else [self.shared_experts(shared)]
-        mixtures = [
-            mixture(gate(a), torch.cat([v, *common], dim=1))
-            for gate, a, v in zip(self.task_gates, tasks, own, strict=True)
-        ]
-        if self.shared_gate is None:
-            return mixtures, None
-        return mixtures, mixture(self.shared_gate(shared), torch.cat([*own, *common], dim=1))
+        mixed = [torch.cat([v, *common], dim=1) for v in own]  # what each path mixes
+        if self.shared_gate is not None:
+            mixed.append(torch.cat([*own, *common], dim=1))
+        mixtures = [mixture(w, v) for w, v in zip(self.shares(tasks, shared), mixed, strict=True)]
+        return (mixtures, None) if self.shared_gate is None else (mixtures[:-1], mixtures[-1])
+
+    def shares(self, tasks: Sequence[Tensor], shared: Tensor | None) -> list[Tensor]:
+        """Shares [B, K] that each task's path gives its experts, then those of the shared path, if any."""
+        shares: list[Tensor] = [gate(a) for gate, a in zip(self.task_gates, tasks, strict=True)]
+        return shares if self.shared_gate is None else [*shares, self.shared_gate(shared)]
 
 
 def mixture(shares: Tensor, outputs: Tensor) -> Tensor:

@@ -80,17 +80,11 @@ class PPNet(nn.Module):
 
     def forward(self, o_ep: Tensor, prior: Tensor) -> Tensor:
         """Gated output of each task's last layer [B, T, h_L]."""
-        deltas = self._deltas(prior, o_ep)
+        deltas = self.deltas(o_ep, prior)
         outputs = [self._tower(layers, o_ep, delta) for layers, delta in zip(self.layers, deltas, strict=True)]
         return torch.stack(outputs).transpose(0, 1)  # a view: each task's [B, h_L] stays contiguous
 
-    def _of_gates(self, dropouts: Sequence[float]) -> list[float]:
-        """For each gate the dropout of what it scales, given each layer's; O_ep has none."""
-        if self.gates_jointly:
-            return [0.0] * self.gates_input + [*dropouts]
-        return [*dropouts] * self.num_tasks
-
-    def _deltas(self, prior: Tensor, o_ep: Tensor) -> list[list[Tensor]]:
+    def deltas(self, o_ep: Tensor, prior: Tensor) -> list[list[Tensor]]:
         """For each task the gate [B, h] of each gated vector, from the input up."""
         deltas: list[Tensor] = self.gates(prior, o_ep)
         if self.gates_jointly:
@@ -98,6 +92,12 @@ class PPNet(nn.Module):
             return [list(of_task) for of_task in zip(*by_layer, strict=True)]
         num_layers = len(self.activations)
         return [deltas[k : k + num_layers] for k in range(0, len(deltas), num_layers)]
+
+    def _of_gates(self, dropouts: Sequence[float]) -> list[float]:
+        """For each gate the dropout of what it scales, given each layer's; O_ep has none."""
+        if self.gates_jointly:
+            return [0.0] * self.gates_input + [*dropouts]
+        return [*dropouts] * self.num_tasks
 
     def _tower(self, layers: nn.Module, o_ep: Tensor, deltas: list[Tensor]) -> Tensor:
         hidden = o_ep
