@@ -39,6 +39,7 @@ def test_the_front_door_has_these_names_and_no_others() -> None:
         "ArtifactError",
         "ConfigError",
         "DataError",
+        "Gates",
         "PeprankError",
         "Results",
         "Scorer",
@@ -47,6 +48,7 @@ def test_the_front_door_has_these_names_and_no_others() -> None:
         "TrainingError",
         "evaluate",
         "export",
+        "gates",
         "load",
         "train",
     ]

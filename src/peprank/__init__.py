@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from peprank.api import evaluate, export, load, train
+    from peprank.api import evaluate, export, gates, load, train
     from peprank.errors import ArtifactError, ConfigError, DataError, PeprankError, SpecError, TrainingError
-    from peprank.evaluation import Results
+    from peprank.evaluation import Gates, Results
     from peprank.predict import Scorer
     from peprank.training import TrainResult
 
@@ -23,8 +23,10 @@ _HOMES = {
     "load": "api",
     "export": "api",
     "evaluate": "api",
+    "gates": "api",
     "Scorer": "predict",
     "Results": "evaluation",
+    "Gates": "evaluation",
     "TrainResult": "training",
     "PeprankError": "errors",
     "ConfigError": "errors",
@@ -38,6 +40,7 @@ __all__ = [
     "ArtifactError",
     "ConfigError",
     "DataError",
+    "Gates",
     "PeprankError",
     "Results",
     "Scorer",
@@ -46,6 +49,7 @@ __all__ = [
     "TrainingError",
     "evaluate",
     "export",
+    "gates",
     "load",
     "train",
 ]

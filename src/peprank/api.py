@@ -12,9 +12,9 @@ import torch
 from peprank import bundle as bundles
 from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
-from peprank.data import columns_of, conform_table, open_rows
-from peprank.errors import ArtifactError
-from peprank.evaluation import Results
+from peprank.data import Column, columns_of, conform_table, open_rows
+from peprank.errors import ArtifactError, SpecError
+from peprank.evaluation import Gates, Results, gates_on
 from peprank.evaluation import evaluate as judge
 from peprank.models import has_bf16
 from peprank.predict import Scorer
@@ -115,14 +115,46 @@ def evaluate(
         by: a column whose values split the rows, beside the domains.
         on_rows: told after each batch how many rows it had, and how many there are in all if known.
     """
-    batches, total = _labelled(ranker, rows, by)
+    columns = columns_of(ranker.spec, with_targets=True, keep=[] if by is None else [by])
+    batches, total = _conformed(ranker, rows, columns)
     tell = (lambda done: on_rows(done, total)) if on_rows else None
     return judge(ranker.ranker, ranker.encoder, batches, ranker.spec, by=by, bf16=ranker.bf16, on_rows=tell)
 
 
-def _labelled(ranker: Scorer, rows: Any, by: str | None) -> tuple[Iterator[pa.RecordBatch], int | None]:
+def gates(
+    ranker: Scorer,
+    rows: Any,
+    *,
+    by_user: str | None = None,
+    on_rows: Callable[[int, int | None], None] | None = None,
+) -> Gates:
+    """Look at the gates of a model: which fields each domain turns up or down, which layers each task.
+
+    Args:
+        ranker: from `load`.
+        rows: as for `evaluate`; they need no labels.
+        by_user: the feature whose values are the users that spreads are told of; None: the config's gauc_feature.
+        on_rows: told after each batch how many rows it had, and how many there are in all if known.
+
+    Raises:
+        SpecError: the model has no gates, or the plan no such feature.
+    """
+    user = by_user or ranker.spec.evaluation.gauc_feature
+    names = [feature.name for feature in ranker.spec.features]
+    if user is not None and user not in names:
+        raise SpecError("by_user", user, f"is no feature of this model; it has {', '.join(names)}")
+    columns = columns_of(
+        ranker.spec, with_targets=False, keep=[] if user is None else [ranker.spec.feature(user).column]
+    )
+    batches, total = _conformed(ranker, rows, columns)
+    tell = (lambda done: on_rows(done, total)) if on_rows else None
+    return gates_on(
+        ranker.ranker, ranker.encoder, batches, ranker.spec, user_feature=user, bf16=ranker.bf16, on_rows=tell
+    )
+
+
+def _conformed(ranker: Scorer, rows: Any, columns: Sequence[Column]) -> tuple[Iterator[pa.RecordBatch], int | None]:
     """Conformed batches of files or of a table, and how many rows they have if that is known."""
-    columns = columns_of(ranker.spec, with_targets=True, keep=[] if by is None else [by])
     if isinstance(rows, (str, Path, list, tuple)):
         paths = [str(path) for path in (rows if isinstance(rows, (list, tuple)) else [rows])]
         reader = open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS)

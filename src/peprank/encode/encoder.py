@@ -93,12 +93,9 @@ class Encoder:
         return Targets(labels=torch.from_numpy(labels), weights=torch.from_numpy(weights), keys=self.keys(rows))
 
     def keys(self, rows: pa.RecordBatch) -> dict[str, Tensor]:
-        """What losses and metrics group rows by, int64 [B] each: equal for equal values, NO_KEY for missing ones.
-
-        Integers are their own keys, strings are hashed to 64 bits.
-        """
+        """What losses and metrics group rows by, int64 [B] each, as `keys_of` gives it."""
         return {
-            name: torch.from_numpy(_keys(rows.column(column), column)) for name, column in self._key_columns.items()
+            name: torch.from_numpy(keys_of(rows.column(column), column)) for name, column in self._key_columns.items()
         }
 
     def spaces(self, rows: pa.RecordBatch) -> dict[str, NDArray[np.bool_]]:
@@ -159,7 +156,17 @@ def _as_ids(feature: RawFeature) -> IdFeature:
     )
 
 
-def _keys(column: pa.Array, name: str) -> NDArray[np.int64]:
+def keys_of(column: pa.Array, name: str) -> NDArray[np.int64]:
+    """What tells the values of a column apart, int64 [B]: equal for equal values, NO_KEY for missing ones.
+
+    Integers are their own keys, strings are hashed to 64 bits.
+
+    Args:
+        name: of the column, for errors.
+
+    Raises:
+        DataError: a value is neither, or a row has several.
+    """
     cells = cells_of(column, separator=None)
     values = integers(cells.values, name)
     keys = np.full(len(values), NO_KEY, np.int64)

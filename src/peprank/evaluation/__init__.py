@@ -2,6 +2,9 @@
 
 from peprank.evaluation.curves import Curves
 from peprank.evaluation.evaluation import Evaluation
+from peprank.evaluation.gate_statistics import GateStatistics
+from peprank.evaluation.gates import Gate, GateCell, Gates, Spread
+from peprank.evaluation.look import gates_on
 from peprank.evaluation.results import Cell, Measure, Results, TaskKind
 from peprank.evaluation.run import collect, evaluate
 from peprank.evaluation.seesaw import Change, Seesaw, seesaw
@@ -12,12 +15,18 @@ __all__ = [
     "Change",
     "Curves",
     "Evaluation",
+    "Gate",
+    "GateCell",
+    "GateStatistics",
+    "Gates",
     "Measure",
     "Results",
     "Seesaw",
+    "Spread",
     "TaskKind",
     "collect",
     "evaluate",
+    "gates_on",
     "render",
     "seesaw",
 ]

@@ -21,17 +21,21 @@ _MOST_SEGMENTS = 10_000
 Naming = Callable[[pa.Array], pa.Array]  # a column -> strings, null where missing
 
 
-class Segments:
-    """The segment of every row, by the values of `column`."""
+class SegmentCodes:
+    """Numbers the values of `column` in the order in which they turn up."""
 
     def __init__(self, column: str, naming: Naming) -> None:
         self.column = column
         self._naming = naming
-        self._codes = Growing(np.int16)
         self._code_of: dict[str, int] = {}
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Take in rows.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each code so far."""
+        return tuple(self._code_of)
+
+    def codes(self, rows: pa.RecordBatch) -> npt.NDArray[np.int16]:
+        """The code of each row [B].
 
         Raises:
             DataError: the column is missing, of a type that has no readable values, or has too many of them.
@@ -43,15 +47,34 @@ class Segments:
             raise DataError(
                 f"column {self.column!r} has more than {_MOST_SEGMENTS:,} values; split the rows by one with fewer"
             )
-        self._codes.append(np.array(codes, np.int16)[encoded.indices.to_numpy()])
+        of_rows: npt.NDArray[np.int16] = np.array(codes, np.int16)[encoded.indices.to_numpy()]
+        return of_rows
+
+
+class Segments:
+    """The segment of every row, by the values of `column`."""
+
+    def __init__(self, column: str, naming: Naming) -> None:
+        self.column = column
+        self._segments = SegmentCodes(column, naming)
+        self._codes = Growing(np.int16)
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take in rows.
+
+        Raises:
+            DataError: as `SegmentCodes.codes`.
+        """
+        self._codes.append(self._segments.codes(rows))
 
     def split(self) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
         """Each segment's name and its row numbers, ascending; the largest segment first, equal ones by name."""
         codes = self._codes.whole()
         by_code = np.argsort(codes, kind="stable")  # a radix sort for int16
-        counts = np.bincount(codes, minlength=len(self._code_of))
+        names = self._segments.names
+        counts = np.bincount(codes, minlength=len(names))
         ends = np.cumsum(counts)
-        for name, code in sorted(self._code_of.items(), key=lambda item: (-counts[item[1]], item[0])):
+        for code, name in sorted(enumerate(names), key=lambda item: (-counts[item[0]], item[1])):
             yield name, by_code[ends[code] - counts[code] : ends[code]]
 
 
