@@ -22,6 +22,7 @@ VERBS = {
     "check": "List every mistake of a config, and of its data, at once.",
     "explain": "Print the model that a config means: tables, gates, parameters, arithmetic.",
     "train": "Train the model of a config; resumes where it was stopped.",
+    "compare": "Train rivals on the same rows with the same seeds, and say who wins where, beyond noise.",
     "evaluate": "Measure a bundle or a trained model on labelled rows, per task and domain.",
     "export": "Turn a checkpoint into a bundle that scores and proves itself.",
     "predict": "Score rows with a bundle.",

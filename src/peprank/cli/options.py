@@ -14,6 +14,12 @@ _DEFAULT_PRECISION: Final = "float32"
 def add_config(parser: argparse.ArgumentParser) -> None:
     """CONFIG, --set and the three paths that people change most."""
     parser.add_argument("config", type=Path, help="pipeline.config (protobuf text) or a .json of the same messages")
+    add_overrides(parser)
+    parser.add_argument("--model-dir", metavar="DIR", help="use this folder in place of model_dir")
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """--set and the paths of the rows."""
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -25,7 +31,6 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--train-input", metavar="PATHS", help="use these files in place of train_input_path")
     parser.add_argument("--eval-input", metavar="PATHS", help="use these files in place of eval_input_path")
-    parser.add_argument("--model-dir", metavar="DIR", help="use this folder in place of model_dir")
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +55,7 @@ def overrides(args: argparse.Namespace) -> tuple[str, ...]:
     named = (
         ("train_input_path", args.train_input),
         ("eval_input_path", args.eval_input),
-        ("model_dir", args.model_dir),
+        ("model_dir", getattr(args, "model_dir", None)),
     )
     # A JSON string is a text-format string: quotes and backslashes in a path stay what they are.
     return (*args.overrides, *(f"{field}={json.dumps(value)}" for field, value in named if value is not None))

@@ -1,0 +1,197 @@
+"""peprank compare: train rivals on the same rows with the same seeds, and say who wins where."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from peprank.cli import options, process
+from peprank.cli.terminal import output
+from peprank.compare import RESULTS, SINGLE, Settings, compare, from_base, from_files, render
+from peprank.compare.runs import Outcome, Run
+
+EPILOG = """example:
+  peprank compare examples/kuairand.config --models pepnet,mmoe,ple,shared_bottom,single --seeds 5 --out runs/compare
+  peprank compare a.config b.config --seeds 3 --out runs/a-or-b
+
+models: pepnet (the config's own), epnet, ppnet, simple_multi_task, shared_bottom, specific_top, mmoe, ple, trees ...
+  mmoe@domain: one net per domain; mmoe@task: one per task; mmoe@domain@task: one per domain and task
+  single: simple_multi_task@domain@task, what joining domains and tasks has to beat
+"""
+_USUAL = f"pepnet,shared_bottom,mmoe,ple,{SINGLE}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `peprank compare`."""
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "configs",
+        nargs="+",
+        type=Path,
+        metavar="CONFIG",
+        help="one that rivals are derived from, or several to compare",
+    )
+    parser.add_argument("--models", metavar="NAME,...", help=f"rivals to derive from one CONFIG (default: {_USUAL})")
+    parser.add_argument(
+        "--seeds", type=_seeds, default=(1, 2, 3, 4, 5), metavar="N|A,B,...", help="seeds 1 to N (default: 5)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for configs, runs and compare.json"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="runs side by side (default: one per core)",
+    )
+    parser.add_argument(
+        "--match",
+        choices=("params", "none"),
+        default="none",
+        help="params: scale the layers of each net until it has the dense parameters of CONFIG's, within a tenth",
+    )
+    parser.add_argument(
+        "--reference", metavar="NAME", help="what the seesaw is told against (default: single, else the first)"
+    )
+    parser.add_argument(
+        "--pool-below",
+        type=_count,
+        default=1000,
+        metavar="ROWS",
+        help="domains with fewer training rows share a net where nets are per domain (default: 1000)",
+    )
+    parser.add_argument(
+        "--replicates",
+        type=_count,
+        default=1000,
+        metavar="R",
+        help="draws of users for intervals and p values (default: 1000)",
+    )
+    options.add_overrides(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, train, judge, print. A second call takes over what the first has finished."""
+    overrides = options.overrides(args)
+    if len(args.configs) == 1:
+        names = (args.models or _USUAL).split(",")
+        spec, contenders = from_base(args.configs[0], names, overrides=overrides, match=args.match == "params")
+    elif args.models or args.match == "params":
+        raise SystemExit(
+            "peprank compare: --models and --match derive rivals from one CONFIG; give one, or leave them out"
+        )
+    else:
+        spec, contenders = from_files(args.configs, overrides)
+        names = [contender.name for contender in contenders]
+    settings = Settings(
+        config=str(args.configs[0]),
+        out=args.out,
+        seeds=args.seeds,
+        reference=args.reference or (SINGLE if SINGLE in names else names[0]),
+        jobs=args.jobs,
+        pool_below=args.pool_below,
+        num_replicates=args.replicates,
+        is_matched=args.match == "params",
+    )
+    with Reporter(Console(stderr=True, highlight=False)) as watcher:
+        comparison = compare(spec, contenders, settings, watcher, prepare=process.settle)
+    console = output()
+    for part in render(comparison):
+        console.print(part, soft_wrap=isinstance(part, str), markup=False)
+        console.print()
+    console.print(f"all numbers: {args.out / RESULTS}", markup=False, soft_wrap=True)
+    console.print(f"next: peprank report {args.out} --out report.html", markup=False, soft_wrap=True)
+    return 1 if any(standing.failures for standing in comparison.standings) else 0
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    if re.fullmatch(r"[1-9]\d*", text):
+        return tuple(range(1, int(text) + 1))
+    if re.fullmatch(r"\d+(,\d+)+", text) and len(set(text.split(","))) == text.count(",") + 1:
+        return tuple(int(seed) for seed in text.split(","))
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number of seeds from 1 on, nor a list such as 1,2,3")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+class Reporter:
+    """A Watcher that draws a bar over all runs in a terminal, and prints a line per run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shares: dict[Run, float] = {}
+        self._num_done, self._num_runs, self._task = 0, 0, TaskID(0)
+        self._begun = perf_counter()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+
+    def __enter__(self) -> Reporter:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def planned(self, runs: Sequence[Run], done: Mapping[Run, Outcome]) -> None:
+        """Set the bar; say what an earlier call has finished."""
+        self._num_runs, self._num_done = len(runs), len(done)
+        self._shares = {run: 0.0 for run in runs if run not in done}
+        self._task = self._bar.add_task(self._where(), total=sum(run.cost for run in self._shares) or 1.0)
+        if done:
+            self._say(f"{len(done)} of {len(runs)} runs were done before")
+
+    def advanced(self, run: Run, share: float) -> None:
+        """Move the bar."""
+        self._shares[run] = share
+        self._update()
+
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        """Print a line."""
+        self._num_done += 1
+        self._shares[run] = 1.0
+        self._update()
+        how = f"{outcome.train_s:.0f} s" if outcome.failure is None else f"FAILED: {outcome.failure}"
+        self._say(f"run {self._num_done} of {self._num_runs}: {run.name}: {how}{self._left()}")
+
+    def judging(self) -> None:
+        """Say that the last part has begun."""
+        self._say("judging all scores")
+
+    def _update(self) -> None:
+        self._bar.update(self._task, completed=self._completed(), description=self._where())
+
+    def _completed(self) -> float:
+        return sum(run.cost * share for run, share in self._shares.items())
+
+    def _left(self) -> str:
+        done, total = self._completed(), sum(run.cost for run in self._shares)
+        if not done or done >= total:
+            return ""
+        return f", about {(perf_counter() - self._begun) * (total / done - 1) / 60:.0f} min left"
+
+    def _where(self) -> str:
+        return f"run {min(self._num_done + 1, self._num_runs)} of {self._num_runs}"
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)

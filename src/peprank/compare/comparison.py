@@ -1,0 +1,279 @@
+"""A whole comparison: plan the runs, carry them out, judge them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+
+from peprank.compare.contenders import Contender, Net
+from peprank.compare.judge import Cell, Judged, cells_of, judge, numbers, tests
+from peprank.compare.pool import Watcher, run_all
+from peprank.compare.results import MEAN, Comparison, Failure, Place, Spread, Standing, TaskRows
+from peprank.compare.rows import DomainPart, Logits, Truth, split, truth_of
+from peprank.compare.runs import Outcome, Run, logits_of, outcome_of
+from peprank.data import columns_of, open_rows
+from peprank.errors import SpecError
+from peprank.sealed import write_whole
+from peprank.spec.pipeline import PipelineSpec
+
+RESULTS: Final = "compare.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a user chooses beside the contenders."""
+
+    config: str  # name of the base, for readers
+    out: Path
+    seeds: tuple[int, ...]
+    reference: str
+    jobs: int = 1
+    pool_below: int = 1000  # training rows; smaller domains share one net
+    num_replicates: int = 1000  # draws of users
+    is_matched: bool = False
+
+
+def compare(
+    spec: PipelineSpec,
+    contenders: Sequence[Contender],
+    settings: Settings,
+    watcher: Watcher,
+    *,
+    prepare: Callable[[], None] | None = None,
+) -> Comparison:
+    """Train every contender with every seed, judge all of them on the same rows, and write `compare.json`.
+
+    What an earlier call has finished in `out` is taken over; a run that was stopped goes on from its checkpoint.
+
+    Args:
+        spec: the plan that says rows, tasks, domain and groups to judge by.
+        prepare: called once in each worker process.
+
+    Raises:
+        SpecError: the reference is none of the contenders.
+        DataError: the rows do not fit the plan.
+    """
+    if settings.reference not in (names := [contender.name for contender in contenders]):
+        raise SpecError("--reference", settings.reference, f"is none of the contenders: {', '.join(names)}")
+    truth = truth_of(spec)
+    parts = _parts(spec, contenders, settings, truth)
+    runs = _runs(spec, contenders, settings, parts, num_eval_rows=len(truth.labels))
+    outcomes = {run: outcome for run in runs if (outcome := outcome_of(run)) is not None}
+    watcher.planned(runs, done=outcomes)
+    left = [run for run in runs if run not in outcomes]
+    outcomes |= run_all(left, watcher, jobs=settings.jobs, prepare=prepare)
+    watcher.judging()
+    comparison = _judged(truth, contenders, parts, outcomes, settings)
+    write_whole(settings.out / RESULTS, json.dumps(comparison.to_json(), indent=1) + "\n")
+    return comparison
+
+
+# The plan
+
+
+def _parts(
+    spec: PipelineSpec, contenders: Sequence[Contender], settings: Settings, truth: Truth
+) -> dict[str | None, DomainPart]:
+    """What nets are trained on: all rows, and the rows of each domain where a contender has a net for each."""
+    num_rows = open_rows(spec.train_inputs, spec.data, columns_of(spec, with_targets=True)).num_rows
+    whole = DomainPart(train_rows=num_rows or 0, positions=np.arange(len(truth.labels)))
+    parts: dict[str | None, DomainPart] = {None: whole}
+    if any(contender.per_domain for contender in contenders):
+        parts |= split(spec, truth, settings.out / "rows", pool_below=settings.pool_below)
+    return parts
+
+
+def _runs(
+    spec: PipelineSpec,
+    contenders: Sequence[Contender],
+    settings: Settings,
+    parts: Mapping[str | None, DomainPart],
+    *,
+    num_eval_rows: int,
+) -> list[Run]:
+    """All runs, one seed after the other."""
+    rows = json.dumps([spec.train_inputs, parts[None].train_rows, spec.eval_inputs, num_eval_rows, settings.pool_below])
+    return [
+        Run(
+            contender=contender.name,
+            is_trees=contender.is_trees,
+            seed=seed,
+            tasks=net.tasks,
+            part=name,
+            config=_config(contender, net, settings.out),
+            folder=settings.out / "runs" / _file_name(contender, net) / (part.folder or "all") / f"seed-{seed}",
+            train_inputs=part.train_inputs or spec.train_inputs,
+            eval_inputs=part.eval_inputs or spec.eval_inputs,
+            cost=float(part.train_rows) * (net.multiply_adds + _ROW_COST),
+            rows=rows,
+        )
+        for seed in settings.seeds
+        for contender in contenders
+        for net in contender.nets
+        for name, part in parts.items()
+        if contender.per_domain == (name is not None)
+    ]
+
+
+def _config(contender: Contender, net: Net, out: Path) -> Path:
+    """Where the config of a net stands; it is written if it is not there."""
+    path = out / "configs" / f"{_file_name(contender, net)}.config"
+    if not path.is_file() or path.read_text("utf-8") != net.text:
+        write_whole(path, net.text)
+    return path
+
+
+def _file_name(contender: Contender, net: Net) -> str:
+    task = f" {net.tasks[0]}" if len(contender.nets) > 1 else ""
+    return quote(contender.name + task, safe=" @")
+
+
+# The judgement
+
+
+def _judged(
+    truth: Truth,
+    contenders: Sequence[Contender],
+    parts: Mapping[str | None, DomainPart],
+    outcomes: Mapping[Run, Outcome],
+    settings: Settings,
+) -> Comparison:
+    """Every contender that has scores, best first; then those without."""
+    cells = cells_of(truth)
+    sides = [
+        _Side(contender, {run: end for run, end in outcomes.items() if run.contender == contender.name})
+        for contender in contenders
+    ]
+    judged = _judge_all(truth, sides, parts, cells, settings)
+    measure = "gauc" if truth.spec.evaluation.gauc_feature else "auc"
+    found = {side.name: numbers(judged[side.name]) for side in sides}
+    ranked = sorted(sides, key=lambda side: -(_rank_value(found[side.name], measure)))
+    leaders = [side.name for side in ranked if judged[side.name]][:2]
+
+    def standing(side: _Side) -> Standing:
+        seeds = judged[side.name]
+        rival = next((name for name in leaders if name != side.name), None)
+        is_reference = side.name == settings.reference
+        return side.standing(
+            seeds=tuple(side.whole_seeds),
+            numbers=found[side.name],
+            against_reference={}
+            if is_reference
+            else tests(seeds, judged[settings.reference], settings.reference, everywhere=True),
+            against_leader={} if rival is None else tests(seeds, judged[rival], rival, everywhere=False),
+        )
+
+    return Comparison(
+        config=settings.config,
+        made=datetime.now().astimezone().isoformat(timespec="seconds"),
+        eval_rows=len(truth.labels),
+        seeds=settings.seeds,
+        tasks=tuple(_tasks(truth, cells)),
+        domain_column=truth.rows.schema.names[0] if truth.rows.schema.names else None,
+        domains=_domain_sizes(truth),
+        measure=measure,
+        reference=settings.reference,
+        is_matched=settings.is_matched,
+        num_replicates=settings.num_replicates,
+        standings=tuple(standing(side) for side in ranked),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A contender with its runs."""
+
+    contender: Contender
+    outcomes: Mapping[Run, Outcome]
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    @property
+    def whole_seeds(self) -> list[int]:
+        """Seeds of which every run is done."""
+        failed = {run.seed for run, outcome in self.outcomes.items() if outcome.failure is not None}
+        return sorted({run.seed for run in self.outcomes} - failed)
+
+    def logits(self, seed: int, truth: Truth, parts: Mapping[str | None, DomainPart]) -> Logits:
+        """Scores of all rows [N, K], put together from its nets."""
+        columns = {
+            task.name: where for task, where in zip(truth.spec.model.tasks, truth.spec.model.logit_slices, strict=True)
+        }
+        logits = np.full((len(truth.labels), truth.spec.model.logit_slices[-1].stop), np.nan, np.float32)
+        for run in self.outcomes:
+            if run.seed == seed:
+                into = np.r_[tuple(columns[task] for task in run.tasks)]
+                logits[np.ix_(parts[run.part].positions, into)] = logits_of(run)
+        return logits
+
+    def standing(self, *, seeds: tuple[int, ...], **judged: Any) -> Standing:
+        """What is said of it."""
+        nets, ends = self.contender.nets, self.outcomes.items()
+        return Standing(
+            name=self.name,
+            model=nets[0].model,
+            num_nets=len({(run.tasks, run.part) for run in self.outcomes}),
+            dense_parameters=max(net.dense_parameters for net in nets),
+            embedding_parameters=max(net.embedding_parameters for net in nets),
+            multiply_adds=max(net.multiply_adds for net in nets),
+            train_s=tuple(sum(end.train_s for run, end in ends if run.seed == seed) for seed in seeds),
+            seeds=seeds,
+            failures=tuple(Failure(run=run.name, reason=end.failure) for run, end in ends if end.failure is not None),
+            **judged,
+        )
+
+
+def _judge_all(
+    truth: Truth,
+    sides: Sequence[_Side],
+    parts: Mapping[str | None, DomainPart],
+    cells: Sequence[Cell],
+    settings: Settings,
+) -> dict[str, list[Judged]]:
+    """Judge every contender and seed, in processes, for it is as much work as a short run."""
+    pairs = [(side, seed) for side in sides for seed in side.whole_seeds]
+    with ProcessPoolExecutor(settings.jobs, get_context("spawn")) as pool:
+        pending = [
+            pool.submit(judge, truth, side.logits(seed, truth, parts), cells, num_replicates=settings.num_replicates)
+            for side, seed in pairs
+        ]
+        found: dict[str, list[Judged]] = {side.name: [] for side in sides}
+        for (side, _), future in zip(pairs, pending, strict=True):
+            found[side.name].append(future.result())
+    return found
+
+
+def _rank_value(found: Mapping[Place, Spread], measure: str) -> float:
+    """The mean over tasks and seeds; below everything without scores."""
+    mean = found[Place(MEAN, None, measure)].mean if Place(MEAN, None, measure) in found else None
+    return -math.inf if mean is None else mean
+
+
+def _tasks(truth: Truth, cells: Sequence[Cell]) -> Iterator[TaskRows]:
+    counted = {cell.task for cell in cells if cell.domain is None}
+    for k, task in enumerate(truth.spec.model.tasks):
+        is_binary = task.num_class == 1 and not task.is_regression
+        positives = int(truth.labels[:, k].sum()) if is_binary else None
+        yield TaskRows(name=task.name, positives=positives, counts=k in counted)
+
+
+def _domain_sizes(truth: Truth) -> dict[str, int]:
+    if not truth.rows.schema.names:
+        return {}
+    return {str(name): count for name, count in Counter(truth.domains.tolist()).most_common()}
+
+
+_ROW_COST: Final = 100_000  # what reading a row and its share of a step cost, in multiply-adds

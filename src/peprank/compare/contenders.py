@@ -1,0 +1,155 @@
+"""Who takes part in a comparison: a model, and whether one net serves all, or one per domain, per task, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from peprank import config
+from peprank.config import ConfigFile
+from peprank.config.rivals import Base, derive
+from peprank.errors import SpecError
+from peprank.models.describe import describe
+from peprank.spec.pipeline import PipelineSpec
+
+SINGLE: Final = "single"  # a net per domain and task: what any joint model has to beat
+TREES: Final = "trees"
+_SCOPES: Final = ("@domain", "@task")
+_ALIASES: Final[Mapping[str, str]] = {SINGLE: "simple_multi_task@domain@task", "pepnet": "base"}
+_CLOSE: Final = 0.1  # a matched net has the base's dense parameters up to this share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Net:
+    """One network of a contender: what it is trained with, and how large it is."""
+
+    tasks: tuple[str, ...]
+    text: str  # of its config
+    model: str  # such as "PEPNet, PAPER wiring"
+    dense_parameters: int
+    embedding_parameters: int
+    multiply_adds: int  # per row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One row of the comparison."""
+
+    name: str  # as the user wrote it: "mmoe", "mmoe@domain", the stem of a config file
+    per_domain: bool = False
+    nets: tuple[Net, ...]  # one for all tasks, or one per task; boosted trees read the base's config
+
+    @property
+    def is_trees(self) -> bool:
+        """Whether it is gradient-boosted trees, which have no config."""
+        return self.name == TREES
+
+
+def from_files(paths: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[PipelineSpec, list[Contender]]:
+    """Configs as they are; the first says the rows and tasks to judge by.
+
+    Raises:
+        ConfigError: a config cannot be used.
+        SpecError: two files have one name, or tasks or eval rows differ.
+    """
+    files = [config.read(path, overrides) for path in paths]
+    specs = [config.lower(file).spec for file in files]
+    names = [path.stem for path in paths]
+    for path, name, spec in zip(paths, names, specs, strict=True):
+        if names.count(name) > 1:
+            raise SpecError("CONFIG", str(path), f"another config is called {name!r} too; give each file a name")
+        _check_comparable(path, spec, specs[0])
+    return specs[0], [
+        Contender(name=name, nets=(_net(derive(_base(file, spec), "base"), name),))
+        for name, file, spec in zip(names, files, specs, strict=True)
+    ]
+
+
+def _check_comparable(path: Path, spec: PipelineSpec, first: PipelineSpec) -> None:
+    tasks, of_first = ([(task.name, task.label, task.num_class) for task in each.model.tasks] for each in (spec, first))
+    if tasks != of_first:
+        raise SpecError("CONFIG", str(path), f"has other tasks than the first config: {tasks} and not {of_first}")
+    if spec.eval_inputs != first.eval_inputs:
+        raise SpecError("CONFIG", str(path), f"judges by {spec.eval_inputs}, the first config by {first.eval_inputs}")
+
+
+def from_base(
+    path: Path, names: Sequence[str], *, overrides: Sequence[str] = (), match: bool = False
+) -> tuple[PipelineSpec, list[Contender]]:
+    """Rivals derived from one config.
+
+    Args:
+        names: models, as `mmoe`, `mmoe@domain`, `deepfm@domain@task`, `single`, `trees`.
+        match: scale the layers of each net to the base's number of dense parameters, within a tenth.
+
+    Raises:
+        ConfigError: the config cannot be used.
+        SpecError: a name is not known or there twice, or the base lacks what a rival needs.
+    """
+    file = config.read(path, overrides)
+    spec = config.lower(file).spec
+    base = _base(file, spec)
+    budget = _net(derive(base, "base"), str(path)).dense_parameters if match else None
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError("--models", name, "is in the list twice")
+    return spec, [_contender(name, base, [task.name for task in spec.model.tasks], budget) for name in names]
+
+
+def _base(file: ConfigFile, spec: PipelineSpec) -> Base:
+    domain = spec.model.domain
+    rows = spec.feature(domain.feature).rows if domain else 0
+    return Base(file=file, domain_feature=domain.feature if domain else None, num_domains=rows)
+
+
+def _contender(name: str, base: Base, tasks: Sequence[str], budget: int | None) -> Contender:
+    model, *scopes = _ALIASES.get(name, name).split("@")
+    unknown = [scope for scope in scopes if f"@{scope}" not in _SCOPES]
+    if unknown:
+        raise SpecError("--models", name, f"after a model comes @domain, @task, or both; not @{unknown[0]}")
+    if "domain" in scopes and base.domain_feature is None:
+        raise SpecError("--models", name, "the config has no domains; write model_config.domain_feature")
+    if name == TREES:
+        net = _net(derive(base, "base"), name)
+        model = "gradient-boosted trees, LightGBM"
+        return Contender(name=name, nets=(replace(net, model=model, dense_parameters=0, multiply_adds=0),))
+    parts = [(task,) for task in tasks] if "task" in scopes else [None]
+    nets = tuple(_sized(name, _ALIASES.get(model, model), base, part, budget) for part in parts)
+    return Contender(name=name, per_domain="domain" in scopes, nets=nets)
+
+
+def _sized(name: str, model: str, base: Base, tasks: Sequence[str] | None, budget: int | None) -> Net:
+    def at(width: float) -> Net:
+        return _net(derive(base, model, width=width, tasks=tasks), name)
+
+    net = at(1.0)
+    return net if budget is None or model == "base" else _matched(at, net, budget, name)
+
+
+def _matched(at: Callable[[float], Net], net: Net, budget: int, name: str) -> Net:
+    """The net whose dense parameters come closest to the budget, by bisection of its width."""
+    low, high, best = 1 / 32, 32.0, net
+    for _ in range(20):
+        width = (low * high) ** 0.5
+        net = at(width)
+        best = min(best, net, key=lambda each: abs(each.dense_parameters - budget))
+        low, high = (width, high) if net.dense_parameters < budget else (low, width)
+    if abs(best.dense_parameters - budget) > _CLOSE * budget:
+        rule = f"cannot be given {budget:,} dense parameters; the closest is {best.dense_parameters:,}"
+        raise SpecError("--match params", name, f"{rule}; use --match none")
+    return best
+
+
+def _net(text: str, name: str) -> Net:
+    spec = config.lower(config.parse(text, f"derived config of {name}")).spec
+    described = describe(spec.model)
+    return Net(
+        tasks=tuple(task.name for task in spec.model.tasks),
+        text=text,
+        model=described.model,
+        dense_parameters=described.dense_parameters,
+        embedding_parameters=described.embedding_parameters,
+        multiply_adds=described.multiply_adds,
+    )

@@ -1,0 +1,188 @@
+"""Whole comparisons on made-up rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from peprank import api
+from peprank.compare import MEAN, RESULTS, Comparison, Place, Settings, compare, from_base, from_files, render, verdict
+from peprank.compare.runs import Outcome, Run
+from peprank.errors import DataError, SpecError
+from tests import tiny
+
+
+@dataclass
+class Recorder:
+    """A Watcher that keeps what it is told."""
+
+    taken_over: int = 0
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def planned(self, runs: Sequence[Run], done: Mapping[Run, Outcome]) -> None:  # noqa: ARG002
+        self.taken_over = len(done)
+
+    def advanced(self, run: Run, share: float) -> None:  # noqa: ARG002
+        assert 0 < share <= 1
+
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        self.outcomes[run.name] = outcome
+
+    def judging(self) -> None:
+        pass
+
+
+def settings(out: Path, reference: str, **changes: object) -> Settings:
+    made = Settings(config="tiny.config", out=out, seeds=(1, 2), reference=reference, jobs=2, num_replicates=50)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    tiny.write(folder, train_rows=900, val_rows=600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(folder: Path) -> tuple[Comparison, Recorder]:
+    """Two joint models and one with a net per domain and task, with two seeds."""
+    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "single"])
+    recorder = Recorder()
+    made = settings(folder / "out", "single", pool_below=10)
+    return compare(spec, contenders, made, recorder), recorder
+
+
+def test_every_contender_has_numbers_for_each_task_domain_and_seed(compared: tuple[Comparison, Recorder]) -> None:
+    comparison, recorder = compared
+    assert len(recorder.outcomes) == 2 * (1 + 1 + 2 * 2)
+    assert {standing.name for standing in comparison.standings} == {"pepnet", "shared_bottom", "single"}
+    for standing in comparison.standings:
+        assert standing.seeds == (1, 2)
+        assert not standing.failures
+        assert len(standing.train_s) == 2
+        for task in ("ctr", "cvr"):
+            for domain in (None, "home", "search"):
+                for measure in ("auc", "gauc", "logloss", "calibration"):
+                    assert standing.numbers[Place(task, domain, measure)].mean is not None
+    assert comparison.domains == {"home": comparison.domains["home"], "search": 600 - comparison.domains["home"]}
+    assert [task.counts for task in comparison.tasks] == [True, True]
+
+
+def test_numbers_are_those_of_evaluate(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
+    scorer = api.load(folder / "out" / "runs" / "pepnet" / "all" / "seed-2" / "model", checkpoint="latest")
+    results = api.evaluate(scorer, folder / "val.parquet")
+    pepnet = compared[0].standing("pepnet").numbers
+    for cell in results.cells:
+        for measure, value in cell.measures.items():
+            place = Place(cell.task, None if cell.column is None else cell.segment, measure)
+            assert pepnet[place].values[1] == pytest.approx(value.value, abs=1e-9)
+
+
+def test_nets_per_domain_and_task_score_their_own_rows(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
+    """The single model's AUC in a domain is that of the net trained on this domain alone."""
+    run = folder / "out" / "runs" / "single cvr" / "domain=search" / "seed-1" / "model"
+    rows = pq.read_table(folder / "val.parquet")
+    search = rows.filter(pa.compute.equal(rows["tab"], "search"))
+    cell = next(api.evaluate(api.load(run, checkpoint="latest"), search).select(task="cvr"))
+    place = Place("cvr", "search", "auc")
+    assert compared[0].standing("single").numbers[place].values[0] == pytest.approx(
+        cell.measures["auc"].value, abs=1e-9
+    )
+
+
+def test_a_second_call_takes_over_what_is_done(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
+    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "single"])
+    recorder = Recorder()
+    again = compare(spec, contenders, settings(folder / "out", "single", pool_below=10), recorder)
+    assert (recorder.taken_over, recorder.outcomes) == (12, {})
+    assert replace(again, made=compared[0].made) == compared[0]
+
+
+def test_json_says_all_of_it(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
+    text = (folder / "out" / RESULTS).read_text()
+    kept = Comparison.from_json(json.loads(text))
+    assert replace(kept, made=compared[0].made) == compared[0]
+    assert "NaN" not in text
+
+
+def test_the_leader_is_first_and_the_reference_has_no_seesaw_against_itself(
+    compared: tuple[Comparison, Recorder],
+) -> None:
+    comparison = compared[0]
+    means = [standing.numbers[Place(MEAN, None, "gauc")].mean for standing in comparison.standings]
+    assert means == sorted(means, key=lambda mean: -(mean or 0))
+    assert comparison.standing("single").against_reference == {}
+    first = comparison.standings[0]
+    test = first.against_leader[Place(MEAN, None, "gauc")]
+    assert test.against == comparison.standings[1].name
+    assert test.gain == pytest.approx((means[0] or 0) - (means[1] or 0))
+
+
+def test_it_can_be_read(compared: tuple[Comparison, Recorder]) -> None:
+    lines = verdict(compared[0])
+    assert lines[0].startswith(f"{compared[0].standings[0].name} is first with a mean GAUC over ctr, cvr")
+    assert len(lines) == 4
+    assert len(render(compared[0])) >= 8
+
+
+def test_a_failed_run_is_shown_and_ends_nothing_else(folder: Path, tmp_path: Path) -> None:
+    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom"])
+    net = contenders[1].nets[0]
+    broken = replace(net, text=net.text.replace("hidden_units: 8", "hidden_units: 0"))
+    comparison = compare(
+        spec, [contenders[0], replace(contenders[1], nets=(broken,))], settings(tmp_path, "pepnet"), Recorder()
+    )
+    standing = comparison.standing("shared_bottom")
+    assert comparison.standings[-1] is standing
+    assert [failure.run for failure in standing.failures] == ["shared_bottom, seed 1", "shared_bottom, seed 2"]
+    assert "hidden_units" in standing.failures[0].reason
+    assert standing.numbers == {}
+    assert comparison.standing("pepnet").seeds == (1, 2)
+    assert any(line.startswith("shared_bottom: no scores; shared_bottom, seed 1: ") for line in verdict(comparison))
+
+
+def test_configs_are_compared_as_they_are(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "wide.config"
+    other.write_text(
+        (folder / "tiny.config").read_text().replace("ppnet_hidden_units: [8, 4]", "ppnet_hidden_units: [12]")
+    )
+    spec, contenders = from_files([folder / "tiny.config", other])
+    assert [contender.name for contender in contenders] == ["tiny", "wide"]
+    comparison = compare(spec, contenders, settings(tmp_path / "out", "tiny", seeds=(3,)), Recorder())
+    assert comparison.standing("wide").against_reference[Place("ctr", None, "auc")].against == "tiny"
+    assert comparison.standing("wide").numbers[Place("ctr", None, "auc")].deviation is None
+
+
+def test_what_cannot_be_compared_is_refused(folder: Path, tmp_path: Path) -> None:
+    config = folder / "tiny.config"
+    with pytest.raises(SpecError, match=r"mmeo.*did you mean 'mmoe'"):
+        from_base(config, ["mmeo"])
+    with pytest.raises(SpecError, match="after a model comes @domain, @task"):
+        from_base(config, ["mmoe@tab"])
+    with pytest.raises(SpecError, match="twice"):
+        from_base(config, ["mmoe", "mmoe"])
+    spec, contenders = from_base(config, ["pepnet"])
+    with pytest.raises(SpecError, match="is none of the contenders: pepnet"):
+        compare(spec, contenders, settings(tmp_path, "single"), Recorder())
+    with pytest.raises(DataError, match="needs rows to judge by"):
+        compare(replace(spec, eval_inputs=()), contenders, settings(tmp_path, "pepnet"), Recorder())
+    other = tmp_path / "other.config"
+    other.write_text(config.read_text().replace('"ctr"', '"click"'))
+    with pytest.raises(SpecError, match="has other tasks"):
+        from_files([config, other])
+
+
+def test_matched_nets_have_the_budget(folder: Path) -> None:
+    names = ["pepnet", "shared_bottom", "mmoe", "ple", "single", "epnet", "ppnet"]
+    _, contenders = from_base(folder / "tiny.config", names, match=True)
+    budget = contenders[0].nets[0].dense_parameters
+    for contender in contenders:
+        for net in contender.nets:
+            assert abs(net.dense_parameters - budget) <= 0.1 * budget, contender.name
