@@ -13,6 +13,7 @@ PEPNET = """\
 """
 BOTTOM = "bottom_mlp { hidden_units: [8, 4] }"
 EXPERT = "expert_mlp { hidden_units: [8, 4] }"
+CROSS, DEEP, FINAL = "cross {}", "deep { hidden_units: [8, 4] }", "final { hidden_units: 6 }"
 TAB = 'domain_feature: "tab"'
 
 
@@ -51,6 +52,8 @@ RIVAL_MISTAKES = [
     *_inputs_and_domain("shared_bottom", BOTTOM),
     *_inputs_and_domain("mmoe", EXPERT),
     *_inputs_and_domain("ple", LEVEL),
+    *_inputs_and_domain("dcn_v1", f"{CROSS} {DEEP} {FINAL}"),
+    *_inputs_and_domain("dcn_v2", f"{CROSS} {FINAL}"),
     _in("shared_bottom", "no layers", "", "shared_bottom {", "is missing; write bottom_mlp { ... }"),
     _in("shared_bottom", "empty bottom", "bottom_mlp {}", "bottom_mlp", "has no layers; write hidden_units"),
     _in("shared_bottom", "dropouts", f"{BOTTOM[:-1]} dropout_ratio: 1 }}", "dropout_ratio", "must lie in [0, 1)"),
@@ -72,4 +75,14 @@ RIVAL_MISTAKES = [
         "share_expert_net",
         "must end in the width of task_expert_net, 4, since a gate mixes both",
     ),
+    _in("dcn_v1", "no cross", f"{DEEP} {FINAL}", "dcn_v1 {", "is missing; write cross { ... }"),
+    _in("dcn_v1", "no deep", f"{CROSS} {FINAL}", "dcn_v1 {", "is missing; write deep { ... }"),
+    _in("dcn_v1", "no final", f"{CROSS} {DEEP}", "dcn_v1 {", "is missing; write final { ... }"),
+    _in("dcn_v1", "empty deep", f"{CROSS} {FINAL}\n deep {{}}", "deep {}", "has no layers; write hidden_units"),
+    _in("dcn_v1", "zero crosses", f"{DEEP} {FINAL}\n cross {{ cross_num: 0 }}", "num: 0", "must be at least 1; 3 is"),
+    _in("dcn_v1", "final width", f"{CROSS} {DEEP}\n final {{ hidden_units: 0 }}", "units: 0", "must be at least 1"),
+    _in("dcn_v2", "zero crosses", f"{FINAL}\n cross {{ cross_num: 0 }}", "num: 0", "must be at least 1; 3 is usual"),
+    _in("dcn_v2", "empty backbone", f"{CROSS} {FINAL}\n backbone {{}}", "backbone {}", "has no layers"),
+    _in("dcn_v2", "empty deep", f"{CROSS} {FINAL}\n deep {{}}", "deep {}", "has no layers; write hidden_units"),
+    _in("dcn_v2", "no final", CROSS, "dcn_v2 {", "is missing; write final { ... }"),
 ]

@@ -8,6 +8,11 @@ _TOWERS = """
     task_towers { tower_name: "ctr" label_name: "click" mlp { hidden_units: [4] } losses { binary_cross_entropy {} } }
     task_towers { tower_name: "cvr" label_name: "buy" losses { binary_cross_entropy {} } }
 """
+_TASK = """
+  losses { binary_cross_entropy {} }
+  metrics { auc {} }
+  metrics { grouped_auc { grouping_key: "user" } }
+"""
 _PRIORS = 'input_group_names: ["all", "domain", "uia"]'
 
 _EXPERT = "expert_mlp { hidden_units: [8, 4] }"
@@ -15,6 +20,8 @@ _LEVEL = """extraction_networks {
     network_name: "level" expert_num_per_task: 2 task_expert_net { hidden_units: [8, 4] }
     share_num: 1 share_expert_net { hidden_units: 4 }
   }"""
+_DEEP = "deep { hidden_units: [8, 4] }"
+_FINAL = "final { hidden_units: 4 }"
 
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
@@ -22,14 +29,21 @@ _MODELS = {
     "shared_bottom": f"shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: [8, 4] dropout_ratio: 0.1 }}",
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",
     "ple": f"ple {{ {_PRIORS} {_LEVEL} {_LEVEL}",
-    "mmoe_alone": f"mmoe {{ {_PRIORS} {_EXPERT} num_expert: 3",
+    "mmoe-plain gate": f"mmoe {{ {_PRIORS} {_EXPERT} num_expert: 3",
+    "dcn_v1": f"dcn_v1 {{ {_PRIORS} cross {{}} {_DEEP} {_FINAL} task_domain_num: 4",
+    "dcn_v2": f"dcn_v2 {{ {_PRIORS} backbone {{ hidden_units: 8 }} cross {{ low_rank: 4 }} {_DEEP} final {{}}",
+    "dcn_v2-stacked": f"dcn_v2 {{ {_PRIORS} cross {{ cross_num: 2 low_rank: 0 }} {_FINAL}",
 }
+_OF_ONE_TASK = {"dcn_v1-one task": _MODELS["dcn_v1"], "dcn_v2-one task": _MODELS["dcn_v2-stacked"]}
 
 
-def _config(model: str) -> str:
-    """The tiny config with another model in it."""
+def _config(model: str, *, towers: str = _TOWERS, task: str = "") -> str:
+    """The tiny config with another model in it; its tasks stand in the model or, if there is one only, beside it."""
     head = tiny.CONFIG[: tiny.CONFIG.index("  pepnet {")].replace("num_epochs: 2", "num_steps: 2")
-    return f'{head}  domain_feature: "tab"\n  {model}{_TOWERS}  }}\n}}\n'
+    return f'{head}  domain_feature: "tab"\n  {model}{towers}  }}\n{task}}}\n'
 
 
-EVERY_CONFIG = {name: _config(model) for name, model in _MODELS.items()}
+# By the model's name and, after a dash, what is special.
+EVERY_CONFIG = {name: _config(model) for name, model in _MODELS.items()} | {
+    name: _config(model, towers="", task=_TASK) for name, model in _OF_ONE_TASK.items()
+}

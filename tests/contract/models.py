@@ -12,6 +12,7 @@ from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmb
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import (
     EPNetGate,
     EPNetSpec,
@@ -91,6 +92,16 @@ _LEVEL = ExtractionSpec(
 PLE = _rival(
     PLESpec(group=JOINED, levels=(_LEVEL, replace(_LEVEL, name="high", num_task_experts=1, num_shared_experts=2)))
 )
+DCN_V1 = _rival(DCNv1Spec(group=JOINED, cross=CrossSpec(num_layers=2), deep=_MLP, final=_MLP))
+DCN_V2 = _rival(
+    DCNv2Spec(
+        group=JOINED,
+        backbone=MLPSpec(hidden_dims=(10,)),
+        cross=CrossSpec(num_layers=2, rank=3),
+        deep=_MLP,
+        final=_MLP,
+    )
+)
 
 EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
@@ -129,6 +140,12 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     ),
     "mmoe_gate_mlp_domain_towers": _with_domain_towers(
         _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
+    ),
+    "dcn_v1": DCN_V1,
+    "dcn_v1_without_logit_bias": replace(DCN_V1, tasks=tuple(replace(task, logit_bias=False) for task in DCN_V1.tasks)),
+    "dcn_v2": DCN_V2,
+    "dcn_v2_stacked_domain_towers": _with_domain_towers(
+        _rival(DCNv2Spec(group=JOINED, cross=CrossSpec(num_layers=1), final=_MLP))
     ),
 }
 EVERY_MODEL = EVERY_PEPNET | EVERY_RIVAL

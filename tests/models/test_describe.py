@@ -4,7 +4,7 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, MMOE, PAPER, PLE, SHARED_BOTTOM, SIMPLE_MULTI_TASK, TZREC
+from tests.contract.models import DCN_V1, DCN_V2, EVERY_MODEL, MMOE, PAPER, PLE, SHARED_BOTTOM, SIMPLE_MULTI_TASK, TZREC
 from tests.models.taobao import TAOBAO
 
 
@@ -106,6 +106,36 @@ def test_ple_is_told_level_by_level() -> None:
         ("high shared experts", 2 * (8 * 6 + 6 * 8)),
         ("high gates", 3 * 3 * 8),
     ]
+
+
+def test_cross_networks_are_told_by_their_layers() -> None:
+    description = describe(DCN_V1)
+    x = description.groups[0].dim
+    assert description.equations == (
+        "x_0 = all + domain + uia",
+        "x_(l+1) = (x_l · w_l) x_0 + b_l + x_l, l = 0 .. 1",
+        "h = Final(x_2 ⊕ Deep(x_0))",
+        "logit_t = Tower_t(h)",
+    )
+    assert [(part.name, part.parameters, part.multiply_adds) for part in description.parts[1:4]] == [
+        ("cross network", 2 * 2 * x, 2 * x),
+        ("deep", x * 12 + 12 + 12 * 8 + 8, x * 12 + 12 * 8),
+        ("final", (x + 8) * 12 + 12 + 12 * 8 + 8, (x + 8) * 12 + 12 * 8),
+    ]
+    description = describe(DCN_V2)
+    assert description.equations == (
+        "x = all + domain + uia",
+        "x_0 = Backbone(x)",
+        "x_(l+1) = x_0 ⊗ (U_l V_l x_l + b_l) + x_l, l = 0 .. 1",
+        "h = Final(x_2 ⊕ Deep(x))",
+        "logit_t = Tower_t(h)",
+    )
+    assert [(part.name, part.multiply_adds) for part in description.parts[1:3]] == [
+        ("backbone", 10 * x),
+        ("cross network", 2 * 2 * 10 * 3),
+    ]
+    stacked = describe(EVERY_MODEL["dcn_v2_stacked_domain_towers"])
+    assert stacked.equations[1:4] == ("x_0 = x", "x_(l+1) = x_0 ⊗ (W_l x_l + b_l) + x_l, l = 0 .. 0", "h = Final(x_1)")
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

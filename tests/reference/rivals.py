@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from peprank.models import MultiTaskRanker, build
+from peprank.models.dcn_v1 import DCNv1
+from peprank.models.dcn_v2 import DCNv2
 from peprank.models.mmoe import MMoE
 from peprank.models.ple import PLE
 from peprank.models.shared_bottom import SharedBottom
@@ -19,8 +21,9 @@ from peprank.nn import Experts, Extraction
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec, TaskSpec
+from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import mmoe, ple, shared_bottom, simple_multi_task
+from tests.reference import dcn, mmoe, ple, shared_bottom, simple_multi_task
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
@@ -66,9 +69,12 @@ class Twins:
         return largest_gap(values, lambda: total_loss(self.reference_logits(), self.labels), eps)
 
 
-def twins(trunk: TrunkSpec, loops: Callable[[MultiTaskRanker], Loops], *, num_tasks: int = 3) -> Twins:
+def twins(
+    trunk: TrunkSpec, loops: Callable[[MultiTaskRanker], Loops], *, num_tasks: int = 3, logit_bias: bool = True
+) -> Twins:
     """A small network with random weights, and five rows."""
-    tasks = tuple(TaskSpec(name=f"t{t}", label=f"t{t}", tower=MLPSpec(hidden_dims=(4,))) for t in range(num_tasks))
+    task = TaskSpec(name="t", label="t", tower=MLPSpec(hidden_dims=(4,)), logit_bias=logit_bias)
+    tasks = tuple(replace(task, name=f"t{t}", label=f"t{t}") for t in range(num_tasks))
     inputs = (GroupInput(feature="x", dim=IN_DIM),)
     spec = ModelSpec(tables=(), groups=(GroupSpec(name="x", inputs=inputs),), trunk=trunk, tasks=tasks)
     ranker = build(spec, seed=0).double()
@@ -84,8 +90,12 @@ def _towers(ranker: MultiTaskRanker) -> list[Layers]:
 
 def _layers(module: nn.Module) -> Layers:
     """The linear maps of a module, in order."""
-    linears = (part for part in module.modules() if isinstance(part, nn.Linear))
-    return [Linear(linear.weight.detach().numpy(), linear.bias.detach().numpy()) for linear in linears]
+    return [_linear(part) for part in module.modules() if isinstance(part, nn.Linear)]
+
+
+def _linear(linear: nn.Linear) -> Linear:
+    weight = linear.weight.detach().numpy()
+    return Linear(weight, np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().numpy())
 
 
 def _experts(module: nn.Module) -> list[Layers]:
@@ -123,10 +133,31 @@ def _level(level: Extraction) -> ple.Level:
     )
 
 
+def _dcn_v1(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, DCNv1)
+    pairs = zip(_layers(trunk.cross.weights), trunk.cross.biases, strict=True)
+    crossings: list[dcn.Crossing] = [dcn.VectorCross(w.weight[0], bias.detach().numpy()) for w, bias in pairs]
+    return dcn.Net([], crossings, _layers(trunk.deep), _layers(trunk.final), _towers(ranker))
+
+
+def _dcn_v2(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, DCNv2)
+    crossings: list[dcn.Crossing] = [dcn.MatrixCross([*_layers(layer)]) for layer in trunk.cross.layers]
+    deep = [] if trunk.deep is None else _layers(trunk.deep)
+    return dcn.Net(_layers(trunk.backbone), crossings, deep, _layers(trunk.final), _towers(ranker))
+
+
 _EXPERT = MLPSpec(hidden_dims=(6, 4))
 _OWN = ExtractionSpec(name="own", num_task_experts=2, task_expert=_EXPERT)
 _LOW = replace(_OWN, num_shared_experts=2, shared_expert=MLPSpec(hidden_dims=(4,)))
 _HIGH = replace(_LOW, num_task_experts=1, num_shared_experts=1)
+
+_CROSS = CrossSpec(num_layers=3)
+_DCN_V1 = DCNv1Spec(group="x", cross=_CROSS, deep=_EXPERT, final=MLPSpec(hidden_dims=(7,)))
+_STACKED = DCNv2Spec(group="x", cross=_CROSS, final=_EXPERT)
+_PARALLEL = replace(_STACKED, cross=replace(_CROSS, rank=2), deep=_EXPERT, final=MLPSpec())
 
 EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "simple_multi_task": lambda: twins(SimpleMultiTaskSpec(group="x"), _simple_multi_task),
@@ -135,5 +166,10 @@ EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "mmoe_gate_mlp": lambda: twins(MMoESpec(group="x", num_experts=2, expert=_EXPERT, gate=_EXPERT), _mmoe),
     "ple": lambda: twins(PLESpec(group="x", levels=(_LOW, _HIGH)), _ple),
     "ple_three_levels": lambda: twins(PLESpec(group="x", levels=(_OWN, _LOW, _HIGH)), _ple),
+    "dcn_v1": lambda: twins(_DCN_V1, _dcn_v1),
+    "dcn_v1_without_logit_bias": lambda: twins(_DCN_V1, _dcn_v1, num_tasks=1, logit_bias=False),
+    "dcn_v2_stacked": lambda: twins(_STACKED, _dcn_v2),
+    "dcn_v2_parallel_low_rank": lambda: twins(_PARALLEL, _dcn_v2),
+    "dcn_v2_backbone": lambda: twins(replace(_PARALLEL, backbone=_EXPERT), _dcn_v2),
     "ple_without_shared_experts": lambda: twins(PLESpec(group="x", levels=(_OWN, _OWN)), _ple),
 }

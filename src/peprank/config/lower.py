@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peprank.config import lower_data, lower_train
 from peprank.config.lower_features import EmbeddedFeature, features
-from peprank.config.lower_model import model, task_towers
+from peprank.config.lower_model import aims, model
 from peprank.config.names import Names
 from peprank.config.place import Place
 from peprank.config.read import ConfigFile, read
@@ -100,8 +100,8 @@ def _pipeline(
     _note_missing_sections(at)
     network = model(msg.model_config, at["model_config"], names) if at["model_config"].is_set else None
     has_ema = msg.train_config.dense_optimizer.HasField("ema")
-    towers = task_towers(msg.model_config)
-    judging = lower_train.evaluation(msg.eval_config, at["eval_config"], towers, names, has_ema=has_ema)
+    asked = [metric for aim in aims(msg.model_config) for metric in aim.metrics]
+    judging = lower_train.evaluation(msg.eval_config, at["eval_config"], asked, names, has_ema=has_ema)
     scores = directions(network.tasks if network else (), has_groups=judging.gauc_feature is not None)
     training = lower_train.training(msg.train_config, at["train_config"], scores, open_text, inputs.assets)
     export = lower_train.export(msg.export_config, at["export_config"], scores, has_ema=has_ema)

@@ -8,24 +8,29 @@ from typing import Any, Final, TypeAlias
 from peprank.config.lower_domain import domain
 from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
+from peprank.config.lower_losses import Aim
 from peprank.config.lower_multi_task import mmoe, ple, shared_bottom, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
+from peprank.config.lower_single_task import dcn_v1, dcn_v2, the_task, warn_of_idle_fields
 from peprank.config.lower_towers import tasks
 from peprank.config.names import Names
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.model import ModelSpec
+from peprank.spec.model import ModelSpec, TaskSpec
 from peprank.spec.trunk import TrunkSpec
 
 Lower: TypeAlias = Callable[[Any, Place, Groups], tuple[TrunkSpec | None, Inputs]]
 
-# What turns each model's message into its trunk and says what the trunk reads.
+# What turns each model's message into its trunk and says what the trunk reads. Models of the first list are for one
+# task, whose losses and metrics stand in model_config, unless the file gives them task_towers.
+SINGLE_TASK: Final[Mapping[str, Lower]] = {"dcn_v1": dcn_v1, "dcn_v2": dcn_v2}
 TRUNKS: Final[Mapping[str, Lower]] = {
     "pepnet": pepnet,
     "simple_multi_task": simple_multi_task,
     "shared_bottom": shared_bottom,
     "mmoe": mmoe,
     "ple": ple,
+    **SINGLE_TASK,
 }
 
 
@@ -40,23 +45,42 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
     place = at[kind]
     trunk, inputs = TRUNKS[kind](place.node, place, known)
     warn_of_idle_groups(msg.feature_groups, at["feature_groups"], kind, inputs)
-    towers = tasks(task_towers(msg), place["task_towers"], names)
+    of_model = _tasks(msg, kind, at, names)
     domain_spec = domain(msg, at, place, names)
-    if trunk is None or len(towers) != len(task_towers(msg)) or not towers:
+    if trunk is None or len(of_model) != len(aims(msg)) or not of_model:
         return None
     read = {item.table for group in inputs.groups for item in group.inputs}
-    return at.build(
+    return place.build(
         ModelSpec,
         tables=tuple(table for table in known.tables if table.name in read),
         groups=inputs.groups,
         trunk=trunk,
-        tasks=towers,
+        tasks=of_model,
         domain=domain_spec,
     )
 
 
-def task_towers(msg: pb.ModelConfig) -> Sequence[pb.TaskTower]:
-    """The towers of the model that the file names; () when it cannot be used."""
+def aims(msg: pb.ModelConfig) -> Sequence[Aim]:
+    """The messages that say what each task minimises and how it is judged; () when the model cannot be used."""
     kind = msg.WhichOneof("model")
-    towers: Sequence[pb.TaskTower] = getattr(msg, kind).task_towers if kind is not None and kind in TRUNKS else ()
+    if kind is None or kind not in TRUNKS:
+        return ()
+    return (msg,) if _has_one_task(msg, kind) else _task_towers(msg, kind)
+
+
+def _tasks(msg: pb.ModelConfig, kind: str, at: Place, names: Names) -> tuple[TaskSpec, ...]:
+    """All tasks in file order; `at` is the place of model_config."""
+    if _has_one_task(msg, kind):
+        task = the_task(msg, at, names)
+        return () if task is None else (task,)
+    warn_of_idle_fields(at)
+    return tasks(_task_towers(msg, kind), at[kind]["task_towers"], names)
+
+
+def _has_one_task(msg: pb.ModelConfig, kind: str) -> bool:
+    return kind in SINGLE_TASK and not _task_towers(msg, kind)
+
+
+def _task_towers(msg: pb.ModelConfig, kind: str) -> Sequence[pb.TaskTower]:
+    towers: Sequence[pb.TaskTower] = getattr(msg, kind).task_towers
     return towers

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from peprank.config.lower_groups import Groups
 from peprank.config.lower_inputs import Inputs, one_input
-from peprank.config.lower_towers import mlp
+from peprank.config.lower_towers import layers
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.mlp import MLPSpec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec
 
 
@@ -20,7 +19,7 @@ def simple_multi_task(msg: pb.SimpleMultiTask, at: Place, known: Groups) -> tupl
 def shared_bottom(msg: pb.SharedBottom, at: Place, known: Groups) -> tuple[SharedBottomSpec | None, Inputs]:
     """Layers that all tasks share."""
     inputs = one_input(msg.input_group_names, at, known)
-    bottom = _layers(msg.bottom_mlp, at["bottom_mlp"])
+    bottom = layers(msg.bottom_mlp, at["bottom_mlp"])
     if bottom is None:
         return None, inputs
     return at.build(SharedBottomSpec, group=inputs.name, bottom=bottom), inputs
@@ -29,8 +28,8 @@ def shared_bottom(msg: pb.SharedBottom, at: Place, known: Groups) -> tuple[Share
 def mmoe(msg: pb.MMoE, at: Place, known: Groups) -> tuple[MMoESpec | None, Inputs]:
     """Experts and a gate per task."""
     inputs = one_input(msg.input_group_names, at, known)
-    expert = _layers(msg.expert_mlp, at["expert_mlp"])
-    gate = _layers(msg.gate_mlp, at["gate_mlp"])
+    expert = layers(msg.expert_mlp, at["expert_mlp"])
+    gate = layers(msg.gate_mlp, at["gate_mlp"])
     if expert is None:
         return None, inputs
     return at.build(MMoESpec, group=inputs.name, num_experts=msg.num_expert, expert=expert, gate=gate), inputs
@@ -47,8 +46,8 @@ def ple(msg: pb.PLE, at: Place, known: Groups) -> tuple[PLESpec | None, Inputs]:
 
 
 def _extraction(msg: pb.ExtractionNetwork, at: Place) -> ExtractionSpec | None:
-    task_expert = _layers(msg.task_expert_net, at["task_expert_net"])
-    shared_expert = _layers(msg.share_expert_net, at["share_expert_net"])
+    task_expert = layers(msg.task_expert_net, at["task_expert_net"])
+    shared_expert = layers(msg.share_expert_net, at["share_expert_net"])
     if at["share_expert_net"].is_set and not msg.share_num:
         at["share_expert_net"].warn("has no effect: there are no shared experts; write share_num: 1, say")
     if task_expert is None or not at["expert_num_per_task"].is_set:
@@ -61,8 +60,3 @@ def _extraction(msg: pb.ExtractionNetwork, at: Place) -> ExtractionSpec | None:
         num_shared_experts=msg.share_num,
         shared_expert=shared_expert if msg.share_num else None,
     )
-
-
-def _layers(msg: pb.MLP, at: Place) -> MLPSpec | None:
-    """None when the file has no such part; that a required one is missing is noted elsewhere."""
-    return mlp(msg, at) if at.is_set else None

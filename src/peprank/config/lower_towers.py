@@ -91,6 +91,11 @@ def mlp(msg: pb.MLP, at: Place) -> MLPSpec | None:
     )
 
 
+def layers(msg: pb.MLP, at: Place) -> MLPSpec | None:
+    """`mlp`, or None when the file has no such part; that a required one is missing is noted elsewhere."""
+    return mlp(msg, at) if at.is_set else None
+
+
 def one_or_all(values: Sequence[float], count: int) -> tuple[float, ...]:
     """One value stands for all layers."""
     return tuple(values) * (count if len(values) == 1 else 1)

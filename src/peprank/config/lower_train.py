@@ -135,21 +135,21 @@ def _early_stopping(msg: pb.EarlyStopping, at: Place, scores: Directions) -> Ear
 
 
 def evaluation(
-    msg: pb.EvalConfig, at: Place, towers: Sequence[pb.TaskTower], names: Names, *, has_ema: bool
+    msg: pb.EvalConfig, at: Place, asked: Sequence[pb.MetricConfig], names: Names, *, has_ema: bool
 ) -> EvalSpec:
-    """How the model is judged."""
+    """How the model is judged; `asked` are the metrics of all tasks."""
     if msg.HasField("gauc_feature"):
         names.check_id_feature(msg.gauc_feature, at["gauc_feature"])
     return EvalSpec(
         num_steps=msg.num_steps or None,
-        gauc_feature=_gauc_feature(msg, towers, names),
+        gauc_feature=_gauc_feature(msg, asked, names),
         use_ema=_use_ema(msg, at, has_ema=has_ema),
     )
 
 
-def _gauc_feature(msg: pb.EvalConfig, towers: Sequence[pb.TaskTower], names: Names) -> str | None:
+def _gauc_feature(msg: pb.EvalConfig, asked: Sequence[pb.MetricConfig], names: Names) -> str | None:
     """gauc_feature, else the first grouping key of a grouped_auc, else `user_id` if there is such an id feature."""
-    keys = [metric.grouped_auc.grouping_key for tower in towers for metric in tower.metrics]
+    keys = [metric.grouped_auc.grouping_key for metric in asked]
     for name in filter(None, (msg.gauc_feature, *keys, USER_ID)):
         if name in names.features and isinstance(names.features[name].spec, IdFeature):
             return name

@@ -90,12 +90,18 @@ ACTED_ON: Final[Mapping[str, str]] = {
         separator init_fn fg_encoded_default_value trainable data_type autodis mlp""",
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
-    "ModelConfig": "feature_groups domain_feature default_domain pepnet simple_multi_task mmoe ple shared_bottom",
+    "ModelConfig": """
+        feature_groups domain_feature default_domain num_class losses metrics train_metrics
+        pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2""",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
         ppnet_gate_hidden_unit wiring domain_input_name task_domain_num task_towers main_group_name domain_group_name
         uia_group_name""",
+    "DCNV1": "cross deep final input_group_names task_domain_num task_towers",
+    "DCNV2": "backbone cross deep final input_group_names task_domain_num task_towers",
+    "Cross": "cross_num",
+    "CrossV2": "cross_num low_rank",
     "MMoE": "expert_mlp gate_mlp num_expert task_towers input_group_names task_domain_num",
     "PLE": "extraction_networks task_towers input_group_names task_domain_num",
     "ExtractionNetwork": "network_name expert_num_per_task share_num task_expert_net share_expert_net",
@@ -129,7 +135,6 @@ ACTED_ON: Final[Mapping[str, str]] = {
 _TF32 = "float32 products keep full precision; ask for speed with mixed_precision"
 _ONE_MACHINE = "tables are not sharded on one machine"
 _FUSED = "the optimiser picks its kernel itself"
-_OF_TOWERS = "models with task_towers read this field in each of them"
 _ONE_GROUP = "all features of a row travel in one batch"
 
 NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
@@ -157,12 +162,6 @@ NO_EFFECT: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "IdFeature": {"embedding_constraints": _ONE_MACHINE, "fg_value_type": "ids are int64 from file to table"},
     "RawFeature": {"embedding_constraints": _ONE_MACHINE},
-    "ModelConfig": {
-        "num_class": _OF_TOWERS,
-        "losses": _OF_TOWERS,
-        "metrics": _OF_TOWERS,
-        "train_metrics": _OF_TOWERS,
-    },
     "TaskTower": {"pareto_min_loss_weight": "it belongs to use_pareto_loss_weight"},
     "XAUC": {"in_batch": "pairs are drawn from all rows"},
 }
@@ -223,7 +222,7 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "ModelConfig": {
         **_all(
-            """dlrm deepfm multi_tower multi_tower_din mask_net wide_and_deep dcn_v1 dcn_v2 xdeepfm wukong
+            """dlrm deepfm multi_tower multi_tower_din mask_net wide_and_deep xdeepfm wukong
             dbmtl dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
             rocket_launching sid_rqvae sid_rqkmeans""",
             _OTHER_MODEL,

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from peprank.errors import TrainingError
+from peprank.models.layers import make_mlp
 from peprank.models.ranker import MultiTaskRanker
-from peprank.models.trunks import make_mlp, make_trunk
+from peprank.models.trunks import make_trunk
 from peprank.nn import AutoDis, EmbeddingGroups, Field, Table, Tower, Towers
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
@@ -118,7 +119,7 @@ def _towers(spec: ModelSpec, in_dim: int) -> Towers:
 
 
 def _tower(in_dim: int, task: TaskSpec) -> Tower:
-    return Tower(make_mlp(in_dim, task.tower), task.num_class)
+    return Tower(make_mlp(in_dim, task.tower), task.num_class, bias=task.logit_bias)
 
 
 def _follows_paper(spec: TrunkSpec) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
-from torch import nn
 from typing_extensions import assert_never
 
+from peprank.models.layers import ACTIVATIONS, make_mlp
+from peprank.models.make_single_task import make_dcn_v1, make_dcn_v2
 from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
@@ -15,8 +13,9 @@ from peprank.models.ranker import Trunk
 from peprank.models.shared_bottom import SharedBottom
 from peprank.models.simple_multi_task import SimpleMultiTask
 from peprank.nn import MLP, EPNet, Experts, Extraction, PPNet, SoftmaxGate
-from peprank.spec.mlp import Activation, MLPSpec
+from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec
+from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import (
     EPNetGate,
     ExtractionSpec,
@@ -42,6 +41,10 @@ def make_trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return _mmoe(spec, model)
         case PLESpec():
             return _ple(spec, model)
+        case DCNv1Spec():
+            return make_dcn_v1(spec, model)
+        case DCNv2Spec():
+            return make_dcn_v2(spec, model)
         case _:
             assert_never(spec)
 
@@ -82,7 +85,7 @@ def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
         wiring=spec.ppnet.wiring.value,
         gate_hidden_dim=spec.ppnet.gate_hidden_dim,
         gamma=spec.ppnet.gamma,
-        activation=_ACTIVATIONS[spec.ppnet.activation],
+        activation=ACTIVATIONS[spec.ppnet.activation],
         dropouts=spec.ppnet.dropouts,
     )
 
@@ -122,29 +125,3 @@ def _extraction(spec: ExtractionSpec, in_dim: int, num_tasks: int, *, has_shared
         shared_experts=experts(common, spec.shared_expert) if spec.shared_expert is not None else None,
         shared_gate=gate(num_tasks * own + common) if has_shared_gate else None,
     )
-
-
-def make_mlp(in_dim: int, spec: MLPSpec) -> MLP:
-    """The layers that `spec` means, over an input of `in_dim` columns."""
-    return MLP(
-        in_dim,
-        spec.hidden_dims,
-        activation=_ACTIVATIONS[spec.activation],
-        normalization=spec.normalization.value,
-        dropouts=spec.dropouts,
-        bias=spec.bias,
-    )
-
-
-_ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
-    Activation.RELU: partial(nn.ReLU, inplace=True),  # of a linear map, which does not read its result
-    Activation.LEAKY_RELU: nn.LeakyReLU,
-    Activation.PRELU: nn.PReLU,
-    Activation.ELU: nn.ELU,
-    Activation.GELU: nn.GELU,
-    Activation.SILU: nn.SiLU,
-    Activation.TANH: nn.Tanh,
-    Activation.SIGMOID: nn.Sigmoid,
-    Activation.SOFTPLUS: nn.Softplus,
-    Activation.IDENTITY: nn.Identity,
-}

@@ -1,6 +1,7 @@
 """Bricks that know no config: each one is its equation, usable in any PyTorch code."""
 
 from peprank.nn.arena import Table
+from peprank.nn.cross import Cross, MatrixCross
 from peprank.nn.dense_embedding import AutoDis
 from peprank.nn.domains import ByDomain, PerDomain
 from peprank.nn.embedding import EmbeddingGroups, Field
@@ -15,6 +16,7 @@ __all__ = [
     "MLP",
     "AutoDis",
     "ByDomain",
+    "Cross",
     "EPNet",
     "EmbeddingGroups",
     "Experts",
@@ -22,6 +24,7 @@ __all__ = [
     "Field",
     "GateBank",
     "GateNU",
+    "MatrixCross",
     "PPNet",
     "PerDomain",
     "SoftmaxGate",

@@ -14,10 +14,10 @@ from peprank.nn.mlp import MLP
 class Tower(nn.Module):
     """An MLP and a linear map to a task's logits: [B, H] -> [B, num_class]."""
 
-    def __init__(self, mlp: MLP, num_class: int = 1) -> None:
+    def __init__(self, mlp: MLP, num_class: int = 1, *, bias: bool = True) -> None:
         super().__init__()
         self.mlp = mlp
-        self.logit = nn.Linear(mlp.out_dim, num_class)
+        self.logit = nn.Linear(mlp.out_dim, num_class, bias=bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits [B, num_class]."""

@@ -107,6 +107,7 @@ class TaskSpec:
     metrics: tuple[MetricSpec, ...] = ()
     train_metrics: tuple[MetricSpec, ...] = ()
     tower: MLPSpec = field(default_factory=MLPSpec)
+    logit_bias: bool = True  # of the linear map that ends the tower
     weight: float = 1.0
     sample_weight: str | None = None  # column of row weights
     space: TaskSpace | None = None

@@ -12,6 +12,7 @@ from peprank.config.protos import loss_pb2 as _loss_pb2
 from peprank.config.protos import metric_pb2 as _metric_pb2
 from peprank.config.protos import module_pb2 as _module_pb2
 from peprank.config.protos import multi_task_rank_pb2 as _multi_task_rank_pb2
+from peprank.config.protos import rank_model_pb2 as _rank_model_pb2
 from peprank.config.protos import seq_encoder_pb2 as _seq_encoder_pb2
 import builtins as _builtins
 import sys
@@ -121,7 +122,7 @@ class ModelConfig(_message.Message):
     DOMAIN_FEATURE_FIELD_NUMBER: _builtins.int
     DEFAULT_DOMAIN_FIELD_NUMBER: _builtins.int
     num_class: _builtins.int
-    """Classes of a model with one task."""
+    """Of a model with one task: logits, 1 or the number of classes for a softmax."""
     kernel: Global___Kernel.ValueType
     """Who computes attention."""
     use_pareto_loss_weight: _builtins.bool
@@ -163,12 +164,12 @@ class ModelConfig(_message.Message):
         """Wide & Deep."""
 
     @_builtins.property
-    def dcn_v1(self) -> _module_pb2.Foreign:
-        """DCN."""
+    def dcn_v1(self) -> _rank_model_pb2.DCNV1:
+        """A cross network beside an MLP."""
 
     @_builtins.property
-    def dcn_v2(self) -> _module_pb2.Foreign:
-        """DCN-V2."""
+    def dcn_v2(self) -> _rank_model_pb2.DCNV2:
+        """A cross network with matrices, beside an MLP."""
 
     @_builtins.property
     def xdeepfm(self) -> _module_pb2.Foreign:
@@ -252,15 +253,15 @@ class ModelConfig(_message.Message):
 
     @_builtins.property
     def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]:
-        """Losses of a model with one task."""
+        """Of a model with one task: what it minimises."""
 
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.MetricConfig]:
-        """Metrics of a model with one task."""
+        """Of a model with one task: what the evaluation measures."""
 
     @_builtins.property
     def train_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_metric_pb2.TrainMetricConfig]:
-        """Training metrics of a model with one task."""
+        """Of a model with one task: what is measured on the rows trained on."""
 
     @_builtins.property
     def variational_dropout(self) -> Global___VariationalDropout:
@@ -276,8 +277,8 @@ class ModelConfig(_message.Message):
         multi_tower_din: _module_pb2.Foreign | None = ...,
         mask_net: _module_pb2.Foreign | None = ...,
         wide_and_deep: _module_pb2.Foreign | None = ...,
-        dcn_v1: _module_pb2.Foreign | None = ...,
-        dcn_v2: _module_pb2.Foreign | None = ...,
+        dcn_v1: _rank_model_pb2.DCNV1 | None = ...,
+        dcn_v2: _rank_model_pb2.DCNV2 | None = ...,
         xdeepfm: _module_pb2.Foreign | None = ...,
         wukong: _module_pb2.Foreign | None = ...,
         simple_multi_task: _multi_task_rank_pb2.SimpleMultiTask | None = ...,

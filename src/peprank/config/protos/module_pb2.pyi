@@ -65,6 +65,54 @@ class MLP(_message.Message):
 Global___MLP: _TypeAlias = MLP  # noqa: Y015
 
 @_typing.final
+class Cross(_message.Message):
+    """Cross network of DCN: each layer multiplies the input by one number read off the layer below."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CROSS_NUM_FIELD_NUMBER: _builtins.int
+    cross_num: _builtins.int
+    """Number of layers."""
+    def __init__(
+        self,
+        *,
+        cross_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cross_num", b"cross_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cross_num", b"cross_num"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cross: _TypeAlias = Cross  # noqa: Y015
+
+@_typing.final
+class CrossV2(_message.Message):
+    """Cross network of DCN-V2: each layer multiplies the input by a linear map of the layer below."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CROSS_NUM_FIELD_NUMBER: _builtins.int
+    LOW_RANK_FIELD_NUMBER: _builtins.int
+    cross_num: _builtins.int
+    """Number of layers."""
+    low_rank: _builtins.int
+    """Rank of that map, a product of two matrices; 0: one square matrix."""
+    def __init__(
+        self,
+        *,
+        cross_num: _builtins.int | None = ...,
+        low_rank: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cross_num", b"cross_num", "low_rank", b"low_rank"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cross_num", b"cross_num", "low_rank", b"low_rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CrossV2: _TypeAlias = CrossV2  # noqa: Y015
+
+@_typing.final
 class Foreign(_message.Message):
     """A part of the format whose fields are not known here. Whatever stands in it is read over, so that the part
     itself can be refused by name.

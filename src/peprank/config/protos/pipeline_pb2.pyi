@@ -120,6 +120,8 @@ from peprank.config.protos.model_pb2 import SeqGroupConfig as SeqGroupConfig
 from peprank.config.protos.model_pb2 import TRITON as TRITON
 from peprank.config.protos.model_pb2 import VariationalDropout as VariationalDropout
 from peprank.config.protos.model_pb2 import WIDE as WIDE
+from peprank.config.protos.module_pb2 import Cross as Cross
+from peprank.config.protos.module_pb2 import CrossV2 as CrossV2
 from peprank.config.protos.module_pb2 import Foreign as Foreign
 from peprank.config.protos.module_pb2 import MLP as MLP
 from peprank.config.protos.multi_task_rank_pb2 import ELEMENT as ELEMENT
@@ -165,6 +167,8 @@ from peprank.config.protos.optimizer_pb2 import RMSpropOptimizer as RMSpropOptim
 from peprank.config.protos.optimizer_pb2 import SGDOptimizer as SGDOptimizer
 from peprank.config.protos.optimizer_pb2 import SparseOptimizer as SparseOptimizer
 from peprank.config.protos.optimizer_pb2 import WeightDecayMode as WeightDecayMode
+from peprank.config.protos.rank_model_pb2 import DCNV1 as DCNV1
+from peprank.config.protos.rank_model_pb2 import DCNV2 as DCNV2
 from peprank.config.protos.sampler_pb2 import HardNegativeSampler as HardNegativeSampler
 from peprank.config.protos.sampler_pb2 import HardNegativeSamplerV2 as HardNegativeSamplerV2
 from peprank.config.protos.sampler_pb2 import NegativeSampler as NegativeSampler

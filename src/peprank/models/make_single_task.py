@@ -1,0 +1,28 @@
+"""From the plan of a model of crossed features to its trunk."""
+
+from __future__ import annotations
+
+from peprank.models.dcn_v1 import DCNv1
+from peprank.models.dcn_v2 import DCNv2
+from peprank.models.layers import make_mlp
+from peprank.nn import Cross, MatrixCross
+from peprank.spec.mlp import MLPSpec
+from peprank.spec.model import ModelSpec
+from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
+
+
+def make_dcn_v1(spec: DCNv1Spec, model: ModelSpec) -> DCNv1:
+    """Both parts read the same input."""
+    in_dim = model.group(spec.group).dim
+    cross, deep = Cross(in_dim, spec.cross.num_layers), make_mlp(in_dim, spec.deep)
+    return DCNv1(spec.group, cross, deep, make_mlp(cross.out_dim + deep.out_dim, spec.final), model.num_tasks)
+
+
+def make_dcn_v2(spec: DCNv2Spec, model: ModelSpec) -> DCNv2:
+    """The cross network reads the backbone's output, the MLP beside it the input."""
+    in_dim = model.group(spec.group).dim
+    backbone = make_mlp(in_dim, spec.backbone or MLPSpec())
+    cross = MatrixCross(backbone.out_dim, spec.cross.num_layers, rank=spec.cross.rank)
+    deep = None if spec.deep is None else make_mlp(in_dim, spec.deep)
+    joined_dim = cross.out_dim + (0 if deep is None else deep.out_dim)
+    return DCNv2(spec.group, backbone, cross, deep, make_mlp(joined_dim, spec.final), model.num_tasks)
