@@ -16,6 +16,7 @@ from peprank.spec.model import (
     L2,
     BinaryCrossEntropy,
     DomainSpec,
+    LinearInit,
     MetricKind,
     MetricSpec,
     SoftmaxCrossEntropy,
@@ -248,6 +249,12 @@ def test_the_domain_is_the_first_feature_of_the_domain_group_unless_the_file_say
     assert plan(unnamed).spec.model.domain == DomainSpec(feature="tab", num_domains=3)
     named = unnamed.replace("model_config {", 'model_config {\n  domain_feature: "item" default_domain: "7"')
     assert plan(named).spec.model.domain == DomainSpec(feature="item", num_domains=50, default="7")
+
+
+def test_what_linear_maps_start_from_is_up_to_the_model_unless_the_file_says_otherwise() -> None:
+    assert plan(BASE).spec.model.linear_init is None
+    xavier = changed("model_config {", "model_config {\n  linear_init: XAVIER")
+    assert plan(xavier).spec.model.linear_init is LinearInit.XAVIER
 
 
 def test_domain_input_name_may_be_the_column_of_a_feature() -> None:

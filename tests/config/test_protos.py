@@ -128,6 +128,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "EvalConfig.gauc_feature": 1000,
         "ModelConfig.domain_feature": 1000,
         "ModelConfig.default_domain": 1001,
+        "ModelConfig.linear_init": 1010,
         "ModelConfig.shared_bottom": 1002,
         "PEPNet.wiring": 1000,
         "PEPNet.ppnet_gate_hidden_unit": 1001,

@@ -9,6 +9,7 @@ from torch import nn
 from peprank.errors import ArtifactError, TrainingError
 from peprank.models import build, score
 from peprank.spec.embedding import Distribution, InitSpec
+from peprank.spec.model import LinearInit
 from tests.contract.models import DOMAIN_TOWERS, EVERY_MODEL, PAPER, TZREC, some_features, take_rows
 
 
@@ -70,6 +71,15 @@ def test_the_paper_starts_from_xavier_and_the_peer_from_torchs_linear() -> None:
     biases = {name: value for name, value in paper.dense_parameters() if name.endswith("bias")}
     assert not any(value.any() for value in biases.values())
     assert all(value.any() for name, value in tzrec.dense_parameters() if name in biases)
+
+
+def test_a_plan_may_say_what_linear_maps_start_from() -> None:
+    xavier, torchs = (
+        build(replace(PAPER, linear_init=init), seed=0).weights() for init in (LinearInit.XAVIER, LinearInit.TORCH)
+    )
+    by_default = build(PAPER, seed=0).weights()
+    assert all(torch.equal(value, by_default[name]) for name, value in xavier.items())
+    assert any(value.any() for name, value in torchs.items() if name.endswith("bias"))
 
 
 def test_a_plan_may_say_how_a_table_starts() -> None:

@@ -11,6 +11,7 @@ from peprank import config
 from peprank.config import ConfigFile
 from peprank.config.rivals import Base, derive
 from peprank.errors import SpecError
+from peprank.models.build import linear_init
 from peprank.models.describe import describe
 from peprank.spec.pipeline import PipelineSpec
 
@@ -100,8 +101,12 @@ def from_base(
 
 def _base(file: ConfigFile, spec: PipelineSpec) -> Base:
     domain = spec.model.domain
-    rows = spec.feature(domain.feature).rows if domain else 0
-    return Base(file=file, domain_feature=domain.feature if domain else None, num_domains=rows)
+    return Base(
+        file=file,
+        domain_feature=domain.feature if domain else None,
+        num_domains=domain.num_domains if domain else 0,
+        linear_init=linear_init(spec.model).value,
+    )
 
 
 def _contender(name: str, base: Base, tasks: Sequence[str], budget: int | None) -> Contender:

@@ -16,7 +16,7 @@ from peprank.config.lower_towers import tasks
 from peprank.config.names import Names
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.model import ModelSpec, TaskSpec
+from peprank.spec.model import LinearInit, ModelSpec, TaskSpec
 from peprank.spec.trunk import TrunkSpec
 
 Lower: TypeAlias = Callable[[Any, Place, Groups], tuple[TrunkSpec | None, Inputs]]
@@ -57,6 +57,7 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
         trunk=trunk,
         tasks=of_model,
         domain=domain_spec,
+        linear_init=LinearInit(pb.LinearInit.Name(msg.linear_init)) if msg.HasField("linear_init") else None,
     )
 
 

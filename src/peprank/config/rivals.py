@@ -25,6 +25,7 @@ class Base:
     file: ConfigFile
     domain_feature: str | None  # as the plan has it
     num_domains: int  # ids of that feature
+    linear_init: str  # what its linear maps start from, "TORCH" or "XAVIER"; those of its rivals do as well
 
     @property
     def model(self) -> pb.ModelConfig:
@@ -70,6 +71,7 @@ def derive(base: Base, model: str, *, width: float = 1.0, tasks: Sequence[str] |
     config = pb.EasyRecConfig()
     config.CopyFrom(base.file.message)
     RIVALS[model](base, config.model_config, width)
+    config.model_config.linear_init = pb.LinearInit.Value(base.linear_init)
     if tasks is not None:
         _keep_tasks(config.model_config, tasks)
     config.ClearField("export_config")

@@ -91,7 +91,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
     "ModelConfig": """
-        feature_groups domain_feature default_domain num_class losses metrics train_metrics
+        feature_groups domain_feature default_domain linear_init num_class losses metrics train_metrics
         pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2""",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """

@@ -18,15 +18,15 @@ from peprank.nn import AutoDis, EmbeddingGroups, Field, Table, Tower, Towers
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
-from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import PEPNetSpec, TrunkSpec, Wiring
+from peprank.spec.model import LinearInit, ModelSpec, TaskSpec
+from peprank.spec.trunk import PEPNetSpec, Wiring
 
 
 def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
     """The network that a plan describes, with its first weights.
 
-    Tables start from (seed, table name) alone. Linear maps start as torch's `nn.Linear` does, as the peer's do; the
-    wirings of the paper start Xavier-uniform with zero biases, as the paper's do. Build under `torch.device("meta")`
+    Tables start from (seed, table name) alone, linear maps from what `linear_init` says: torch's own start, as the
+    peer's do, or Xavier, as the paper's do. Build under `torch.device("meta")`
     for shapes without memory.
 
     Args:
@@ -41,7 +41,7 @@ def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
         torch.default_generator.manual_seed(drawn)
         embeddings, trunk = _embeddings(spec, drawn), make_trunk(spec.trunk, spec)
         ranker = MultiTaskRanker(embeddings, trunk, _towers(spec, trunk.out_dim))
-        if _follows_paper(spec.trunk):
+        if linear_init(spec) is LinearInit.XAVIER:
             _xavier(ranker)
     return ranker
 
@@ -122,8 +122,12 @@ def _tower(in_dim: int, task: TaskSpec) -> Tower:
     return Tower(make_mlp(in_dim, task.tower), task.num_class, bias=task.logit_bias)
 
 
-def _follows_paper(spec: TrunkSpec) -> bool:
-    return isinstance(spec, PEPNetSpec) and spec.ppnet is not None and spec.ppnet.wiring is not Wiring.TZREC
+def linear_init(spec: ModelSpec) -> LinearInit:
+    """What the linear maps of a plan start from."""
+    if spec.linear_init is not None:
+        return spec.linear_init
+    ppnet = spec.trunk.ppnet if isinstance(spec.trunk, PEPNetSpec) else None
+    return LinearInit.TORCH if ppnet is None or ppnet.wiring is Wiring.TZREC else LinearInit.XAVIER
 
 
 def _xavier(module: nn.Module) -> None:

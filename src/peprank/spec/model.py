@@ -132,6 +132,13 @@ class DomainSpec:
             raise SpecError("task_domain_num", self.num_towers, f"must be 1, or {self.num_domains}, one per domain")
 
 
+class LinearInit(Enum):
+    """What linear maps start from."""
+
+    TORCH = "TORCH"  # as nn.Linear does: uniform within 1 / sqrt(inputs), biases too
+    XAVIER = "XAVIER"  # Xavier-uniform weights, zero biases (Glorot and Bengio, AISTATS 2010)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """Everything that decides the network's shape. Task order fixes the order of all [B, T] tensors."""
@@ -141,6 +148,7 @@ class ModelSpec:
     trunk: TrunkSpec
     tasks: tuple[TaskSpec, ...]
     domain: DomainSpec | None = None
+    linear_init: LinearInit | None = None  # None: XAVIER for the paper's wirings of PEPNet, TORCH for all else
 
     def __post_init__(self) -> None:
         if not self.tasks:

@@ -113,13 +113,16 @@ from peprank.config.protos.model_pb2 import FeatureGroupConfig as FeatureGroupCo
 from peprank.config.protos.model_pb2 import FeatureGroupType as FeatureGroupType
 from peprank.config.protos.model_pb2 import JAGGED_SEQUENCE as JAGGED_SEQUENCE
 from peprank.config.protos.model_pb2 import Kernel as Kernel
+from peprank.config.protos.model_pb2 import LinearInit as LinearInit
 from peprank.config.protos.model_pb2 import ModelConfig as ModelConfig
 from peprank.config.protos.model_pb2 import PYTORCH as PYTORCH
 from peprank.config.protos.model_pb2 import SEQUENCE as SEQUENCE
 from peprank.config.protos.model_pb2 import SeqGroupConfig as SeqGroupConfig
+from peprank.config.protos.model_pb2 import TORCH as TORCH
 from peprank.config.protos.model_pb2 import TRITON as TRITON
 from peprank.config.protos.model_pb2 import VariationalDropout as VariationalDropout
 from peprank.config.protos.model_pb2 import WIDE as WIDE
+from peprank.config.protos.model_pb2 import XAVIER as XAVIER
 from peprank.config.protos.module_pb2 import Cross as Cross
 from peprank.config.protos.module_pb2 import CrossV2 as CrossV2
 from peprank.config.protos.module_pb2 import Foreign as Foreign
