@@ -14,6 +14,7 @@ PEPNET = """\
 BOTTOM = "bottom_mlp { hidden_units: [8, 4] }"
 EXPERT = "expert_mlp { hidden_units: [8, 4] }"
 CROSS, DEEP, FINAL = "cross {}", "deep { hidden_units: [8, 4] }", "final { hidden_units: 6 }"
+STAR = "star_mlp { hidden_units: [8, 4] }"
 TAB = 'domain_feature: "tab"'
 
 
@@ -54,6 +55,7 @@ RIVAL_MISTAKES = [
     *_inputs_and_domain("ple", LEVEL),
     *_inputs_and_domain("dcn_v1", f"{CROSS} {DEEP} {FINAL}"),
     *_inputs_and_domain("dcn_v2", f"{CROSS} {FINAL}"),
+    *_inputs_and_domain("star", STAR),
     _in("shared_bottom", "no layers", "", "shared_bottom {", "is missing; write bottom_mlp { ... }"),
     _in("shared_bottom", "empty bottom", "bottom_mlp {}", "bottom_mlp", "has no layers; write hidden_units"),
     _in("shared_bottom", "dropouts", f"{BOTTOM[:-1]} dropout_ratio: 1 }}", "dropout_ratio", "must lie in [0, 1)"),
@@ -62,6 +64,10 @@ RIVAL_MISTAKES = [
     _in("mmoe", "zero experts", f"{EXPERT} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),
     _in("mmoe", "empty gate", f"{EXPERT}\n gate_mlp {{}}", "gate_mlp", "has no layers"),
     _in("mmoe", "expert width", "expert_mlp { hidden_units: [8, 0] }", "[8, 0]", "every width must be at least 1"),
+    _in("star", "no layers", "", "star {", "is missing; write star_mlp { ... }"),
+    _in("star", "empty layers", "star_mlp {}", "star_mlp", "has no layers; write hidden_units: [128, 64], say"),
+    _in("star", "batch norm", f"{STAR[:-1]} use_bn: true }}", "star_mlp", "use_bn would mix the domains"),
+    _in("star", "no domain for weights", STAR, "star {", "which picks parts of the model", domain=""),
     _in("ple", "no level", "", "ple {", "is missing; write at least one extraction_networks { ... }"),
     _in("ple", "no own experts", _level(OWN), "extraction_networks {", "is missing; write expert_num_per_task: ..."),
     _in("ple", "zero own experts", _level(f"expert_num_per_task: 0 {OWN}"), "per_task: 0", "must be at least 1"),

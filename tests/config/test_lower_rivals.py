@@ -10,6 +10,7 @@ from peprank.config import Lowered, lower, parse
 from peprank.errors import ConfigError
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec
+from peprank.spec.multi_domain import StarSpec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec
 from tests.config.base import BASE
 from tests.config.rival_mistakes import PEPNET, TAB
@@ -101,3 +102,13 @@ def test_layers_of_shared_experts_that_there_are_none_of_have_no_effect() -> Non
     lowered = plan(f"extraction_networks {{ {level} share_expert_net {{ hidden_units: 8 }} }}", model="ple")
     (problem,) = [problem for problem in lowered.warnings if "share" in problem.path]
     assert problem.message == "has no effect: there are no shared experts; write share_num: 1, say"
+
+
+def test_star_has_weights_for_each_id_of_the_domain_feature() -> None:
+    model = plan("star_mlp { hidden_units: [8, 4] bias: false }", model="star").spec.model
+    assert model.trunk == StarSpec(group="all", layers=MLPSpec(hidden_dims=(8, 4), bias=False))
+    assert model.domain == DomainSpec(feature="tab", num_domains=3)
+    fields = "star_mlp { hidden_units: 8 } auxiliary_hidden_unit: 0 partitioned_normalization: true"
+    assert plan(fields, model="star").spec.model.trunk == StarSpec(
+        group="all", layers=MLPSpec(hidden_dims=(8,)), auxiliary_dim=0, normalizes_domains=True
+    )

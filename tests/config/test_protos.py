@@ -130,6 +130,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "ModelConfig.default_domain": 1001,
         "ModelConfig.linear_init": 1010,
         "ModelConfig.shared_bottom": 1002,
+        "ModelConfig.star": 1003,
         "PEPNet.wiring": 1000,
         "PEPNet.ppnet_gate_hidden_unit": 1001,
         "PEPNet.epnet_gate": 1002,
@@ -150,12 +151,14 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "SharedBottom.task_domain_num": 1001,
         "SimpleMultiTask.input_group_names": 1000,
         "SimpleMultiTask.task_domain_num": 1001,
+        "Star.input_group_names": 1000,
+        "Star.task_domain_num": 1001,
     }
 
 
 def test_generated_code_runs_on_the_oldest_protobuf_that_we_support() -> None:
     code = sorted((ROOT / "src" / "peprank" / "config" / "protos").glob("*_pb2.py"))
-    assert len(code) == 14
+    assert len(code) == 15
     for path in code:
         assert "# Protobuf Python Version: 6.31.0" in path.read_text(encoding="utf-8"), path.name
 

@@ -12,6 +12,7 @@ from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmb
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import (
     EPNetGate,
@@ -70,7 +71,8 @@ def _rival(trunk: TrunkSpec) -> ModelSpec:
     """A model whose one input joins all groups, as its config would."""
     columns = dict.fromkeys(item for group in GROUPS for item in group.inputs)
     joined = GroupSpec(name=JOINED, inputs=tuple(columns))
-    return _with_towers(ModelSpec(tables=TABLES, groups=(joined,), trunk=trunk, tasks=TASKS), _MLP)
+    domain = DomainSpec(feature="tab", num_domains=NUM_DOMAINS)
+    return _with_towers(ModelSpec(tables=TABLES, groups=(joined,), trunk=trunk, tasks=TASKS, domain=domain), _MLP)
 
 
 def _with_domain_towers(spec: ModelSpec) -> ModelSpec:
@@ -102,6 +104,7 @@ DCN_V2 = _rival(
         final=_MLP,
     )
 )
+STAR = _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=5))
 
 EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
@@ -138,6 +141,9 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     "ple_without_shared_experts": _rival(
         PLESpec(group=JOINED, levels=(ExtractionSpec(name="only", num_task_experts=2, task_expert=_MLP),))
     ),
+    "star": STAR,
+    "star_domain_towers": _with_domain_towers(STAR),
+    "star_normalized": _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=0, normalizes_domains=True)),
     "mmoe_gate_mlp_domain_towers": _with_domain_towers(
         _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
     ),

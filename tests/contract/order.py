@@ -10,13 +10,16 @@ from torch import Tensor
 from peprank.models import MultiTaskRanker
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
+from peprank.models.star import Star
 from peprank.nn import Experts, Extraction, PPNet
 
 # Lists of modules, one per task.
 _OF_TASKS = re.compile(
     r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates|trunk\.levels\.\d+\.task_(?:experts|gates))\.)(\d+)(?=\.)"
 )
-_OF_DOMAINS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
+# Lists of parts, one per domain.
+_OF_DOMAIN_TOWERS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
+_OF_DOMAINS = re.compile(r"(trunk\.(?:layers\.domains|norm\.(?:gammas|betas|statistics))\.)(\d+)")
 
 
 def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tensor]:
@@ -34,9 +37,20 @@ def domains_in_order(ranker: MultiTaskRanker, order: list[int], table: str) -> d
     """The weights of the net whose domain k, and row k of `table`, is this one's `order[k]`."""
     weights = _clones(ranker)
     moved = {table: weights[table][torch.tensor(order)]}
+    moved |= {name: weights[_renumbered(_OF_DOMAINS, name, order)] for name in weights if _OF_DOMAINS.match(name)}
     if ranker.towers.num_domains > 1:
-        moved |= {name: weights[_renumbered(_OF_DOMAINS, name, order)] for name in weights if name != table}
+        of_towers = [name for name in weights if _OF_DOMAIN_TOWERS.match(name)]
+        moved |= {name: weights[_renumbered(_OF_DOMAIN_TOWERS, name, order)] for name in of_towers}
+    if isinstance(ranker.trunk, Star) and ranker.trunk.auxiliary is not None:
+        moved |= _indicators_in_order(weights, order)
     return weights | moved
+
+
+def _indicators_in_order(weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    """The auxiliary network's last columns read which domain it is."""
+    name = "trunk.auxiliary.layers.0.linear.weight"
+    rest = weights[name].shape[1] - len(order)
+    return {name: weights[name][:, [*range(rest), *(rest + source for source in order)]]}
 
 
 def _clones(ranker: MultiTaskRanker) -> dict[str, Tensor]:

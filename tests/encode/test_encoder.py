@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from peprank.batch import MISSING, Features, Ids
-from peprank.encode.encoder import NO_KEY
+from peprank.encode.encoder import NO_KEY, Encoder
 from peprank.errors import DataError, SpecError
 from peprank.spec.feature import Expression, FeatureSpec, Hashed, Identity, IdFeature, RawFeature, Vocabulary
+from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import JRC, DomainSpec, TaskSpec
-from tests.encode.specs import encoder, id_feature, raw_feature, rows
+from peprank.spec.multi_domain import StarSpec
+from tests.encode.specs import encoder, id_feature, pipeline, raw_feature, rows
 
 WORDS = Vocabulary(words=("a", "b", "3"), ids=(2, 3, 4), rows=5, unknown=1)
 INTS, FLOATS, STRINGS = pa.int64(), pa.float64(), pa.string()
@@ -228,6 +231,20 @@ def test_the_default_domain_is_looked_up_like_a_rows_value() -> None:
     assert encoder(bucket, domain=DomainSpec(feature="f", num_domains=3, default="1.5")).default_domain == 1
     assert encoder(id_feature(), domain=DomainSpec(feature="f", num_domains=100)).default_domain is None
     assert encoder(id_feature()).default_domain is None
+
+
+def test_an_unknown_domain_is_refused_where_the_domain_picks_parts_of_the_model() -> None:
+    shared = DomainSpec(feature="f", num_domains=3)
+    plan = pipeline(id_feature(Identity(rows=3)), domain=shared)
+    star = StarSpec(group="all", layers=MLPSpec(hidden_dims=(4,)))
+    unknown = rows(c=[0, 3])
+    assert Encoder(plan).features(unknown).domain.tolist() == [0, MISSING]
+    for model in (replace(plan.model, trunk=star), replace(plan.model, domain=replace(shared, num_towers=3))):
+        picking = replace(plan, model=model)
+        with pytest.raises(DataError, match="1 of 2 rows are of an unknown domain, such as 3, but the domain picks"):
+            Encoder(picking).features(unknown)
+        known = replace(picking, model=replace(picking.model, domain=replace(shared, default="2")))
+        assert Encoder(known, serving=True).features(unknown).domain.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("default", ["100", "home", ""])

@@ -4,7 +4,18 @@ import pytest
 
 from peprank.models import build, describe
 from peprank.spec.model import ModelSpec
-from tests.contract.models import DCN_V1, DCN_V2, EVERY_MODEL, MMOE, PAPER, PLE, SHARED_BOTTOM, SIMPLE_MULTI_TASK, TZREC
+from tests.contract.models import (
+    DCN_V1,
+    DCN_V2,
+    EVERY_MODEL,
+    MMOE,
+    PAPER,
+    PLE,
+    SHARED_BOTTOM,
+    SIMPLE_MULTI_TASK,
+    STAR,
+    TZREC,
+)
 from tests.models.taobao import TAOBAO
 
 
@@ -136,6 +147,29 @@ def test_cross_networks_are_told_by_their_layers() -> None:
     ]
     stacked = describe(EVERY_MODEL["dcn_v2_stacked_domain_towers"])
     assert stacked.equations[1:4] == ("x_0 = x", "x_(l+1) = x_0 ⊗ (W_l x_l + b_l) + x_l, l = 0 .. 0", "h = Final(x_1)")
+
+
+def test_star_is_told_by_the_weights_of_a_row() -> None:
+    description = describe(STAR)
+    x = description.groups[0].dim
+    assert description.equations == (
+        "x = all + domain + uia; d = the row's domain, one of 3",
+        "h^(0) = x",
+        "h^(l) = ReLU((W^(l) ⊗ W_d^(l)) h^(l-1) + b^(l) + b_d^(l)), l = 1 .. 2",
+        "a = ReLU(W_a (x ⊕ 1_d) + b_a)",
+        "logit_t = Tower_t(h^(L) ⊕ a)",
+    )
+    assert [(part.name, part.parameters, part.multiply_adds) for part in description.parts[1:]] == [
+        ("star layers", (1 + 3) * (x * 12 + 12 + 12 * 8 + 8), x * 12 + 12 * 8),
+        ("auxiliary network", (x + 3) * 5 + 5, (x + 3) * 5),
+        ("task towers", 3 * (13 * 12 + 12 + 12 * 8 + 8 + 8 + 1), 3 * (13 * 12 + 12 * 8 + 8)),
+    ]
+    normalized = describe(EVERY_MODEL["star_normalized"])
+    assert normalized.equations[1] == "h^(0) = (γ ⊗ γ_d) ⊗ (x - μ_d) / sqrt(σ_d² + ε) + β + β_d"
+    assert normalized.equations[3:] == ("logit_t = Tower_t(h^(L))",)
+    assert [(part.name, part.parameters, part.multiply_adds) for part in normalized.parts[2:3]] == [
+        ("partitioned normalization", (1 + 3) * 2 * x, 0)
+    ]
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

@@ -17,17 +17,20 @@ from peprank.models.dcn_v2 import DCNv2
 from peprank.models.mmoe import MMoE
 from peprank.models.ple import PLE
 from peprank.models.shared_bottom import SharedBottom
-from peprank.nn import Experts, Extraction
+from peprank.models.star import Star
+from peprank.nn import Experts, Extraction, PartitionedNorm
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
-from peprank.spec.model import ModelSpec, TaskSpec
+from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
+from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import dcn, mmoe, ple, shared_bottom, simple_multi_task
+from tests.reference import dcn, mmoe, ple, shared_bottom, simple_multi_task, star
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
 IN_DIM = 5
+DOMAIN = (1, 0, 2, 1, 1)  # of each row
 
 
 class Loops(Protocol):
@@ -49,7 +52,7 @@ class Twins:
 
     def logits(self) -> Tensor:
         """Of the package."""
-        domain = torch.zeros(len(self.x), dtype=torch.int64)
+        domain = torch.tensor(DOMAIN)
         logits: Tensor = self.ranker.towers(self.ranker.trunk({"x": self.x}, domain), domain)
         return logits
 
@@ -76,11 +79,13 @@ def twins(
     task = TaskSpec(name="t", label="t", tower=MLPSpec(hidden_dims=(4,)), logit_bias=logit_bias)
     tasks = tuple(replace(task, name=f"t{t}", label=f"t{t}") for t in range(num_tasks))
     inputs = (GroupInput(feature="x", dim=IN_DIM),)
-    spec = ModelSpec(tables=(), groups=(GroupSpec(name="x", inputs=inputs),), trunk=trunk, tasks=tasks)
-    ranker = build(spec, seed=0).double()
-    g = torch.Generator().manual_seed(0)
-    x = torch.randn(5, IN_DIM, dtype=torch.float64, generator=g).requires_grad_()
-    labels = torch.randint(2, (5, num_tasks), generator=g).double().numpy()
+    domain = DomainSpec(feature="domain", num_domains=3)
+    spec = ModelSpec(tables=(), groups=(GroupSpec(name="x", inputs=inputs),), trunk=trunk, tasks=tasks, domain=domain)
+    ranker, g = build(spec, seed=0).double(), torch.Generator().manual_seed(0)
+    for parameter in ranker.parameters():  # what starts at 0 or 1 would hide a mistake
+        parameter.data += 0.3 * torch.randn(parameter.shape, dtype=torch.float64, generator=g)
+    x = torch.randn(len(DOMAIN), IN_DIM, dtype=torch.float64, generator=g).requires_grad_()
+    labels = torch.randint(2, (len(DOMAIN), num_tasks), generator=g).double().numpy()
     return Twins(ranker, loops(ranker), x, labels)
 
 
@@ -149,7 +154,49 @@ def _dcn_v2(ranker: MultiTaskRanker) -> Loops:
     return dcn.Net(_layers(trunk.backbone), crossings, deep, _layers(trunk.final), _towers(ranker))
 
 
+def _star(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, Star)
+    return star.Net(
+        DOMAIN,
+        _layers(trunk.layers.shared),
+        [_own(layers) for layers in trunk.layers.domains],
+        _towers(ranker),
+        norm=None if trunk.norm is None else _norm(trunk.norm),
+        auxiliary=None if trunk.auxiliary is None else _layers(trunk.auxiliary),
+    )
+
+
+def _scored_star(ranker: MultiTaskRanker) -> Loops:
+    """Outside training, with moving statistics that some batches have left."""
+    g = torch.Generator().manual_seed(1)
+    for buffer in ranker.eval().buffers():
+        if buffer.is_floating_point():
+            buffer += torch.rand(buffer.shape, dtype=torch.float64, generator=g)
+    return _star(ranker)
+
+
+def _own(layers: nn.Module) -> Layers:
+    """The weights of one domain."""
+    values = [value.detach().numpy() for value in layers.parameters()]
+    return [Linear(weight, bias) for weight, bias in zip(values[::2], values[1::2], strict=True)]
+
+
+def _norm(norm: PartitionedNorm) -> star.Norm:
+    buffers = dict(norm.named_buffers())
+    return star.Norm(
+        norm.gamma.detach().numpy(),
+        norm.beta.detach().numpy(),
+        [gamma.detach().numpy() for gamma in norm.gammas],
+        [beta.detach().numpy() for beta in norm.betas],
+        [value.numpy() for name, value in buffers.items() if name.endswith("running_mean")],
+        [value.numpy() for name, value in buffers.items() if name.endswith("running_var")],
+        norm.training,
+    )
+
+
 _EXPERT = MLPSpec(hidden_dims=(6, 4))
+_STAR = StarSpec(group="x", layers=_EXPERT, auxiliary_dim=3)
 _OWN = ExtractionSpec(name="own", num_task_experts=2, task_expert=_EXPERT)
 _LOW = replace(_OWN, num_shared_experts=2, shared_expert=MLPSpec(hidden_dims=(4,)))
 _HIGH = replace(_LOW, num_task_experts=1, num_shared_experts=1)
@@ -172,4 +219,8 @@ EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "dcn_v2_parallel_low_rank": lambda: twins(_PARALLEL, _dcn_v2),
     "dcn_v2_backbone": lambda: twins(replace(_PARALLEL, backbone=_EXPERT), _dcn_v2),
     "ple_without_shared_experts": lambda: twins(PLESpec(group="x", levels=(_OWN, _OWN)), _ple),
+    "star": lambda: twins(_STAR, _star),
+    "star_without_auxiliary_network": lambda: twins(replace(_STAR, auxiliary_dim=0), _star),
+    "star_normalized": lambda: twins(replace(_STAR, normalizes_domains=True), _star),
+    "star_normalized_scoring": lambda: twins(replace(_STAR, normalizes_domains=True), _scored_star),
 }

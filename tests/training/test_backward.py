@@ -108,6 +108,7 @@ def test_rows_that_are_compared_stay_together() -> None:
         replace(spec, tasks=(replace(first, tower=batch_norm), *spec.tasks[1:])),
         replace(spec, tasks=(replace(first, losses=(JRC(session="user"),), num_class=2), *spec.tasks[1:])),
         replace(bottom, trunk=replace(bottom.trunk, bottom=batch_norm)),
+        EVERY_MODEL["star_normalized"],
     ):
         assert backward._compares_rows(build(together, seed=1), together)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from peprank.config.lower_features import EmbeddedFeature, is_id
 from peprank.config.names import Names
 from peprank.config.place import Place, meant
@@ -9,6 +11,8 @@ from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import numbers
 from peprank.spec.feature import Identity, IdFeature, RawFeature, Vocabulary
 from peprank.spec.model import DomainSpec
+
+NEED_DOMAIN: Final = frozenset({"star"})  # models with parts besides the towers that the domain picks
 
 
 def domain(msg: pb.ModelConfig, at: Place, model: Place, names: Names) -> DomainSpec | None:
@@ -74,6 +78,8 @@ def _note_needs_domain(msg: pb.ModelConfig, at: Place, model: Place, *, is_known
     if _num_towers(model) > 1:
         remedy = "domain_input_name beside it" if model.has("domain_input_name") else "model_config.domain_feature"
         model["task_domain_num"].error(f"no feature says the domain; write {remedy}")
+    elif msg.WhichOneof("model") in NEED_DOMAIN:
+        model.error("no feature says the domain, which picks parts of the model; write model_config.domain_feature")
     if msg.HasField("default_domain"):
         at["default_domain"].error("no feature says the domain; write domain_feature beside it, or remove this")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from peprank.config.lower_domain import domain
+from peprank.config.lower_domain import NEED_DOMAIN, domain
 from peprank.config.lower_groups import Groups, groups
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
 from peprank.config.lower_losses import Aim
+from peprank.config.lower_multi_domain import star
 from peprank.config.lower_multi_task import mmoe, ple, shared_bottom, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
 from peprank.config.lower_single_task import dcn_v1, dcn_v2, the_task, warn_of_idle_fields
@@ -31,6 +32,7 @@ TRUNKS: Final[Mapping[str, Lower]] = {
     "mmoe": mmoe,
     "ple": ple,
     **SINGLE_TASK,
+    "star": star,
 }
 
 
@@ -48,6 +50,8 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
     of_model = _tasks(msg, kind, at, names)
     domain_spec = domain(msg, at, place, names)
     if trunk is None or len(of_model) != len(aims(msg)) or not of_model:
+        return None
+    if domain_spec is None and kind in NEED_DOMAIN:
         return None
     read = {item.table for group in inputs.groups for item in group.inputs}
     return place.build(

@@ -92,7 +92,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "MLPEmbedding": "",
     "ModelConfig": """
         feature_groups domain_feature default_domain linear_init num_class losses metrics train_metrics
-        pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2""",
+        pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2 star""",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
@@ -107,6 +107,8 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "ExtractionNetwork": "network_name expert_num_per_task share_num task_expert_net share_expert_net",
     "SharedBottom": "bottom_mlp task_towers input_group_names task_domain_num",
     "SimpleMultiTask": "task_towers input_group_names task_domain_num",
+    "Star": """
+        star_mlp task_towers auxiliary_hidden_unit partitioned_normalization input_group_names task_domain_num""",
     "TaskTower": """
         tower_name label_name metrics train_metrics losses num_class mlp weight sample_weight_name
         task_space_indicator_label in_task_space_weight out_task_space_weight""",

@@ -54,7 +54,7 @@ class Encoder:
             for feature in features
             if isinstance(feature, RawFeature) and not _has_table(feature)
         }
-        self._has_domain_towers = spec.model.domain is not None and spec.model.domain.num_towers > 1
+        self._needs_domain = spec.model.picks_by_domain
         self.default_domain = self._id_of_default_domain(spec)
         self._serving = serving
 
@@ -62,8 +62,8 @@ class Encoder:
         """Model inputs of B rows.
 
         Raises:
-            DataError: a value that its feature cannot read, several domains in one row, or, where each domain has
-                towers of its own, an unknown domain.
+            DataError: a value that its feature cannot read, several domains in one row, or, where the domain picks
+                parts of the model, an unknown one.
         """
         ids, unknown = {}, {}
         for name, encode_ids in self._ids.items():
@@ -113,12 +113,12 @@ class Encoder:
         is_unknown = domain == MISSING
         if self._serving and self.default_domain is not None:
             return np.where(is_unknown, self.default_domain, domain)
-        if self._has_domain_towers and is_unknown.any():
+        if self._needs_domain and is_unknown.any():
             value = self._column(rows, self._domain)[int(is_unknown.argmax())].as_py()
             raise DataError(
-                f"column '{self._columns[self._domain]}': {int(is_unknown.sum())} of {rows.num_rows} rows are of a "
-                f"domain that has no tower, such as {value!r}; correct them, or, to score them all the same, set "
-                "model_config.default_domain"
+                f"column '{self._columns[self._domain]}': {int(is_unknown.sum())} of {rows.num_rows} rows are of an "
+                f"unknown domain, such as {value!r}, but the domain picks parts of the model; correct them, or, to "
+                "score them all the same, set model_config.default_domain"
             )
         return domain
 

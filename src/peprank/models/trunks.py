@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing_extensions import assert_never
 
 from peprank.models.layers import ACTIVATIONS, make_mlp
+from peprank.models.make_multi_domain import make_star
 from peprank.models.make_single_task import make_dcn_v1, make_dcn_v2
 from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
@@ -15,6 +16,7 @@ from peprank.models.simple_multi_task import SimpleMultiTask
 from peprank.nn import MLP, EPNet, Experts, Extraction, PPNet, SoftmaxGate
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec
+from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
 from peprank.spec.trunk import (
     EPNetGate,
@@ -45,6 +47,8 @@ def make_trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return make_dcn_v1(spec, model)
         case DCNv2Spec():
             return make_dcn_v2(spec, model)
+        case StarSpec():
+            return make_star(spec, model)
         case _:
             assert_never(spec)
 

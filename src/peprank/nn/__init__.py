@@ -3,13 +3,15 @@
 from peprank.nn.arena import Table
 from peprank.nn.cross import Cross, MatrixCross
 from peprank.nn.dense_embedding import AutoDis
-from peprank.nn.domains import ByDomain, PerDomain
+from peprank.nn.domain_norm import PartitionedNorm
+from peprank.nn.domains import ByDomain, PerDomain, per_domain
 from peprank.nn.embedding import EmbeddingGroups, Field
 from peprank.nn.epnet import EPNet
 from peprank.nn.experts import Experts, Extraction, SoftmaxGate
 from peprank.nn.gate import GateBank, GateNU
 from peprank.nn.mlp import MLP
 from peprank.nn.ppnet import PPNet
+from peprank.nn.star import StarMLP
 from peprank.nn.towers import Tower, Towers
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "GateNU",
     "MatrixCross",
     "PPNet",
+    "PartitionedNorm",
     "PerDomain",
     "SoftmaxGate",
+    "StarMLP",
     "Table",
     "Tower",
     "Towers",
+    "per_domain",
 ]

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 from peprank.errors import SpecError
 from peprank.spec.embedding import GroupSpec, TableSpec
 from peprank.spec.mlp import MLPSpec
+from peprank.spec.multi_domain import PICKED_BY_DOMAIN
 from peprank.spec.trunk import TrunkSpec
 
 
@@ -153,10 +154,24 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise SpecError("task_towers", (), "name at least one task")
+        if self.domain is None and isinstance(self.trunk, PICKED_BY_DOMAIN):
+            raise SpecError(
+                "domain_feature", None, "name the feature that says the domain, which picks parts of the model"
+            )
 
     def group(self, name: str) -> GroupSpec:
         """The feature group called `name`."""
         return next(group for group in self.groups if group.name == name)
+
+    @property
+    def picks_by_domain(self) -> bool:
+        """Whether a row's domain picks parts of the network: one that is not known cannot be scored."""
+        return self.domain is not None and (self.domain.num_towers > 1 or isinstance(self.trunk, PICKED_BY_DOMAIN))
+
+    @property
+    def num_domains(self) -> int:
+        """D, 1 where the plan does not tell domains apart."""
+        return self.domain.num_domains if self.domain is not None else 1
 
     @property
     def num_tasks(self) -> int:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from peprank.errors import SpecError
 from peprank.spec.mlp import Activation, MLPSpec, check_dropouts, check_has_layers, check_widths
+from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
 
 
@@ -148,7 +149,9 @@ class PLESpec:
             raise SpecError("extraction_networks", (), "is missing; write at least one extraction_networks { ... }")
 
 
-TrunkSpec: TypeAlias = PEPNetSpec | SimpleMultiTaskSpec | SharedBottomSpec | MMoESpec | PLESpec | DCNv1Spec | DCNv2Spec
+TrunkSpec: TypeAlias = (
+    PEPNetSpec | SimpleMultiTaskSpec | SharedBottomSpec | MMoESpec | PLESpec | DCNv1Spec | DCNv2Spec | StarSpec
+)
 
 
 def _check_gamma(place: str, gamma: float) -> None:

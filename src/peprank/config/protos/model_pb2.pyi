@@ -11,6 +11,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from peprank.config.protos import loss_pb2 as _loss_pb2
 from peprank.config.protos import metric_pb2 as _metric_pb2
 from peprank.config.protos import module_pb2 as _module_pb2
+from peprank.config.protos import multi_domain_rank_pb2 as _multi_domain_rank_pb2
 from peprank.config.protos import multi_task_rank_pb2 as _multi_task_rank_pb2
 from peprank.config.protos import rank_model_pb2 as _rank_model_pb2
 from peprank.config.protos import seq_encoder_pb2 as _seq_encoder_pb2
@@ -132,6 +133,7 @@ class ModelConfig(_message.Message):
     SID_RQVAE_FIELD_NUMBER: _builtins.int
     SID_RQKMEANS_FIELD_NUMBER: _builtins.int
     SHARED_BOTTOM_FIELD_NUMBER: _builtins.int
+    STAR_FIELD_NUMBER: _builtins.int
     NUM_CLASS_FIELD_NUMBER: _builtins.int
     LOSSES_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
@@ -275,6 +277,10 @@ class ModelConfig(_message.Message):
         """Layers that all tasks share, then a tower per task."""
 
     @_builtins.property
+    def star(self) -> _multi_domain_rank_pb2.Star:
+        """Layers whose weights are the shared ones times those of the row's domain."""
+
+    @_builtins.property
     def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]:
         """Of a model with one task: what it minimises."""
 
@@ -322,6 +328,7 @@ class ModelConfig(_message.Message):
         sid_rqvae: _module_pb2.Foreign | None = ...,
         sid_rqkmeans: _module_pb2.Foreign | None = ...,
         shared_bottom: _multi_task_rank_pb2.SharedBottom | None = ...,
+        star: _multi_domain_rank_pb2.Star | None = ...,
         num_class: _builtins.int | None = ...,
         losses: _abc.Iterable[_loss_pb2.LossConfig] | None = ...,
         metrics: _abc.Iterable[_metric_pb2.MetricConfig] | None = ...,
@@ -333,11 +340,11 @@ class ModelConfig(_message.Message):
         default_domain: _builtins.str | None = ...,
         linear_init: Global___LinearInit.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "feature_groups", b"feature_groups", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "feature_groups", b"feature_groups", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["dlrm", "deepfm", "multi_tower", "multi_tower_din", "mask_net", "wide_and_deep", "dcn_v1", "dcn_v2", "xdeepfm", "wukong", "simple_multi_task", "mmoe", "dbmtl", "ple", "dc2vr", "dlrm_hstu", "pepnet", "ultra_hstu", "dssm", "dssm_v2", "dat", "hstu_match", "mind", "tdm", "rocket_launching", "sid_rqvae", "sid_rqkmeans", "shared_bottom"]  # noqa: Y015
+    _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["dlrm", "deepfm", "multi_tower", "multi_tower_din", "mask_net", "wide_and_deep", "dcn_v1", "dcn_v2", "xdeepfm", "wukong", "simple_multi_task", "mmoe", "dbmtl", "ple", "dc2vr", "dlrm_hstu", "pepnet", "ultra_hstu", "dssm", "dssm_v2", "dat", "hstu_match", "mind", "tdm", "rocket_launching", "sid_rqvae", "sid_rqkmeans", "shared_bottom", "star"]  # noqa: Y015
     _WhichOneofArgType_model: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_model) -> _WhichOneofReturnType_model | None: ...
 

@@ -30,6 +30,7 @@ from peprank.config.protos import embedding_pb2 as peprank_dot_config_dot_protos
 from peprank.config.protos import model_pb2 as peprank_dot_config_dot_protos_dot_model__pb2
 from peprank.config.protos import multi_task_rank_pb2 as peprank_dot_config_dot_protos_dot_multi__task__rank__pb2
 from peprank.config.protos import rank_model_pb2 as peprank_dot_config_dot_protos_dot_rank__model__pb2
+from peprank.config.protos import multi_domain_rank_pb2 as peprank_dot_config_dot_protos_dot_multi__domain__rank__pb2
 from peprank.config.protos import module_pb2 as peprank_dot_config_dot_protos_dot_module__pb2
 from peprank.config.protos import loss_pb2 as peprank_dot_config_dot_protos_dot_loss__pb2
 from peprank.config.protos import metric_pb2 as peprank_dot_config_dot_protos_dot_metric__pb2
@@ -44,19 +45,20 @@ from peprank.config.protos.embedding_pb2 import *
 from peprank.config.protos.model_pb2 import *
 from peprank.config.protos.multi_task_rank_pb2 import *
 from peprank.config.protos.rank_model_pb2 import *
+from peprank.config.protos.multi_domain_rank_pb2 import *
 from peprank.config.protos.module_pb2 import *
 from peprank.config.protos.loss_pb2 import *
 from peprank.config.protos.metric_pb2 import *
 from peprank.config.protos.seq_encoder_pb2 import *
 from peprank.config.protos.sampler_pb2 import *
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$peprank/config/protos/pipeline.proto\x12\x0epeprank.protos\x1a!peprank/config/protos/train.proto\x1a%peprank/config/protos/optimizer.proto\x1a peprank/config/protos/data.proto\x1a#peprank/config/protos/feature.proto\x1a%peprank/config/protos/embedding.proto\x1a!peprank/config/protos/model.proto\x1a+peprank/config/protos/multi_task_rank.proto\x1a&peprank/config/protos/rank_model.proto\x1a\"peprank/config/protos/module.proto\x1a peprank/config/protos/loss.proto\x1a\"peprank/config/protos/metric.proto\x1a\'peprank/config/protos/seq_encoder.proto\x1a#peprank/config/protos/sampler.proto\"\x8a\x03\n\rEasyRecConfig\x12\x18\n\x10train_input_path\x18\x01 \x02(\t\x12\x17\n\x0f\x65val_input_path\x18\x02 \x02(\t\x12\x11\n\tmodel_dir\x18\x03 \x02(\t\x12\x31\n\x0ctrain_config\x18\x04 \x01(\x0b\x32\x1b.peprank.protos.TrainConfig\x12/\n\x0b\x65val_config\x18\x05 \x01(\x0b\x32\x1a.peprank.protos.EvalConfig\x12\x33\n\rexport_config\x18\x06 \x01(\x0b\x32\x1c.peprank.protos.ExportConfig\x12/\n\x0b\x64\x61ta_config\x18\x07 \x01(\x0b\x32\x1a.peprank.protos.DataConfig\x12\x36\n\x0f\x66\x65\x61ture_configs\x18\x08 \x03(\x0b\x32\x1d.peprank.protos.FeatureConfig\x12\x31\n\x0cmodel_config\x18\t \x01(\x0b\x32\x1b.peprank.protos.ModelConfigP\x00P\x01P\x02P\x03P\x04P\x05P\x06P\x07P\x08P\tP\nP\x0bP\x0c')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$peprank/config/protos/pipeline.proto\x12\x0epeprank.protos\x1a!peprank/config/protos/train.proto\x1a%peprank/config/protos/optimizer.proto\x1a peprank/config/protos/data.proto\x1a#peprank/config/protos/feature.proto\x1a%peprank/config/protos/embedding.proto\x1a!peprank/config/protos/model.proto\x1a+peprank/config/protos/multi_task_rank.proto\x1a&peprank/config/protos/rank_model.proto\x1a-peprank/config/protos/multi_domain_rank.proto\x1a\"peprank/config/protos/module.proto\x1a peprank/config/protos/loss.proto\x1a\"peprank/config/protos/metric.proto\x1a\'peprank/config/protos/seq_encoder.proto\x1a#peprank/config/protos/sampler.proto\"\x8a\x03\n\rEasyRecConfig\x12\x18\n\x10train_input_path\x18\x01 \x02(\t\x12\x17\n\x0f\x65val_input_path\x18\x02 \x02(\t\x12\x11\n\tmodel_dir\x18\x03 \x02(\t\x12\x31\n\x0ctrain_config\x18\x04 \x01(\x0b\x32\x1b.peprank.protos.TrainConfig\x12/\n\x0b\x65val_config\x18\x05 \x01(\x0b\x32\x1a.peprank.protos.EvalConfig\x12\x33\n\rexport_config\x18\x06 \x01(\x0b\x32\x1c.peprank.protos.ExportConfig\x12/\n\x0b\x64\x61ta_config\x18\x07 \x01(\x0b\x32\x1a.peprank.protos.DataConfig\x12\x36\n\x0f\x66\x65\x61ture_configs\x18\x08 \x03(\x0b\x32\x1d.peprank.protos.FeatureConfig\x12\x31\n\x0cmodel_config\x18\t \x01(\x0b\x32\x1b.peprank.protos.ModelConfigP\x00P\x01P\x02P\x03P\x04P\x05P\x06P\x07P\x08P\tP\nP\x0bP\x0cP\r')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'peprank.config.protos.pipeline_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EASYRECCONFIG']._serialized_start=545
-  _globals['_EASYRECCONFIG']._serialized_end=939
+  _globals['_EASYRECCONFIG']._serialized_start=592
+  _globals['_EASYRECCONFIG']._serialized_end=986
 # @@protoc_insertion_point(module_scope)

@@ -127,6 +127,7 @@ from peprank.config.protos.module_pb2 import Cross as Cross
 from peprank.config.protos.module_pb2 import CrossV2 as CrossV2
 from peprank.config.protos.module_pb2 import Foreign as Foreign
 from peprank.config.protos.module_pb2 import MLP as MLP
+from peprank.config.protos.multi_domain_rank_pb2 import Star as Star
 from peprank.config.protos.multi_task_rank_pb2 import ELEMENT as ELEMENT
 from peprank.config.protos.multi_task_rank_pb2 import EPNetGateKind as EPNetGateKind
 from peprank.config.protos.multi_task_rank_pb2 import ExtractionNetwork as ExtractionNetwork
