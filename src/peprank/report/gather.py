@@ -1,0 +1,131 @@
+"""Gather what the page of a run tells: score, judge, count."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from peprank.bundle import ConfigSource
+from peprank.data import columns_of, open_rows
+from peprank.errors import ArtifactError, DataError
+from peprank.evaluation import Evaluation, Gates, collect, gates_on
+from peprank.models import describe
+from peprank.predict import Scorer
+from peprank.report.about import Config, environment
+from peprank.report.census import Census, Counter, item_column, user_column
+from peprank.report.rows import Data, Rows
+from peprank.report.run import Run
+from peprank.spec.pipeline import PipelineSpec
+
+_BATCH_ROWS = 8192  # of the judged rows; a row's score does not depend on it
+_COUNTED_ROWS = 65_536  # at a time, of a few columns
+
+
+def gather_run(
+    model_dir: Path,
+    scorer: Scorer,
+    *,
+    made_at: datetime,
+    train_inputs: Sequence[str] | None = None,
+    eval_inputs: Sequence[str] | None = None,
+    user: str | None = None,
+    item: str | None = None,
+    on_rows: Callable[[int, int | None], None] | None = None,
+) -> Run:
+    """Judge a model on labelled rows and collect what else its page tells.
+
+    Args:
+        model_dir: what `train` filled.
+        scorer: the model, of one of its checkpoints.
+        made_at: the time of the page.
+        train_inputs: rows to count; None: the config's train_input_path.
+        eval_inputs: rows to judge on; None: the config's eval_input_path.
+        user: column whose values are users; None: that of `gauc_feature`, or the first id on the user side.
+        item: column whose values are items; None: the first id on the item side.
+        on_rows: told after each judged batch how many rows it had, and how many there are in all if known.
+
+    Raises:
+        ArtifactError: the model_dir is damaged.
+        DataError: the judged rows are not there or do not fit.
+    """
+    spec = scorer.spec
+    trained, judged = train_inputs or spec.train_inputs, eval_inputs or spec.eval_inputs
+    if not judged:
+        raise DataError(f"{model_dir}: its config has no eval_input_path; name rows to judge on with --eval-input")
+    source = ConfigSource.read(model_dir)
+    model = describe(spec.model)
+    columns = {"users": user or user_column(spec), "items": item or item_column(spec)}
+    counted = _counted("Judged rows", judged, spec, columns)  # first, for it is quick to say that a column is missing
+    evaluation = _judged(scorer, judged, on_rows)
+    return Run(
+        name=model_dir.name or str(model_dir),
+        made_at=f"{made_at:%Y-%m-%d %H:%M %Z}".strip(),
+        step=scorer.step,
+        model=model,
+        results=evaluation.result(),
+        curves=tuple(evaluation.curves()),
+        gates=_gates(scorer, judged) if model.gates else None,
+        history=_history(model_dir),
+        data=Data(
+            trained=_counted_if_there("Training rows", trained, spec, columns),
+            judged=counted,
+            columns=columns,
+        ),
+        config=Config(text=source.text, changes=source.overrides),
+        environment=environment(),
+    )
+
+
+def _judged(scorer: Scorer, inputs: Sequence[str], on_rows: Callable[[int, int | None], None] | None) -> Evaluation:
+    spec = scorer.spec
+    reader = open_rows(inputs, spec.data, columns_of(spec, with_targets=True), batch_rows=_BATCH_ROWS)
+    tell = (lambda rows: on_rows(rows, reader.num_rows)) if on_rows else None
+    return collect(scorer.ranker, scorer.encoder, reader.batches(), spec, bf16=scorer.bf16, on_rows=tell)
+
+
+def _gates(scorer: Scorer, inputs: Sequence[str]) -> Gates:
+    """What the model's gates do, told by the users that GAUC tells apart."""
+    spec = scorer.spec
+    columns = columns_of(spec, with_targets=True)
+    batches = open_rows(inputs, spec.data, columns, batch_rows=_BATCH_ROWS).batches()
+    user = spec.evaluation.gauc_feature
+    return gates_on(scorer.ranker, scorer.encoder, batches, spec, user_feature=user, bf16=scorer.bf16)
+
+
+def _history(model_dir: Path) -> tuple[dict[str, Any], ...]:
+    """Lines of metrics.jsonl, none where there is no such file: a run that was copied may have left it behind."""
+    path = model_dir / "metrics.jsonl"
+    try:
+        return tuple(json.loads(line) for line in path.read_text("utf-8").splitlines()) if path.is_file() else ()
+    except ValueError as error:
+        raise ArtifactError(f"{path}: a line is no JSON ({error}); remove it to get a page without curves") from error
+
+
+def _counted_if_there(title: str, inputs: Sequence[str], spec: PipelineSpec, columns: Mapping[str, str | None]) -> Rows:
+    """Counts of the rows in `inputs`, or why there are none: training data may be gone when a run is reported."""
+    try:
+        return _counted(title, inputs, spec, columns)
+    except DataError as error:
+        return Rows(title=title, paths=tuple(inputs), census=None, problem=str(error))
+
+
+def _counted(title: str, inputs: Sequence[str], spec: PipelineSpec, columns: Mapping[str, str | None]) -> Rows:
+    counter = Counter(spec, user=columns["users"], item=columns["items"])
+    census = _census(counter, open_rows(inputs, spec.data, counter.columns, batch_rows=_COUNTED_ROWS).batches())
+    return Rows(title=title, paths=tuple(inputs), census=census, problem="" if census else "They hold no rows.")
+
+
+def _census(counter: Counter, batches: Iterable[pa.RecordBatch]) -> Census | None:
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return None
+    for batch in chain([first], batches):
+        counter.add(batch)
+    return counter.result()

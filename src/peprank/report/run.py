@@ -1,0 +1,53 @@
+"""The page of one run: facts in, page out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peprank.evaluation import Curves, Gates, Results
+from peprank.models import Description
+from peprank.report.about import Config, config_section, model_section
+from peprank.report.blocks import Page
+from peprank.report.curves import curve_section
+from peprank.report.gates import gate_section, gate_warnings
+from peprank.report.quality import domain_section, task_section
+from peprank.report.rows import Data, data_section
+from peprank.report.training import History, training_section
+from peprank.report.verdict import verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """All that the page of a run tells."""
+
+    name: str  # its model_dir
+    made_at: str  # when the page was made
+    step: int  # of the judged weights
+    model: Description
+    results: Results
+    curves: tuple[Curves, ...]
+    gates: Gates | None  # None: the model has none
+    history: History
+    data: Data
+    config: Config
+    environment: dict[str, str]
+
+
+def run_page(run: Run) -> Page:
+    """The page, verdict first."""
+    sections = (
+        task_section(run.results),
+        domain_section(run.results),
+        curve_section(run.curves),
+        gate_section(run.gates),
+        training_section(run.history, run.results, run.step),
+        data_section(run.data),
+        model_section(run.model),
+        config_section(run.config, run.environment),
+    )
+    return Page(
+        title=run.name,
+        subtitle=f"{run.model.model}, step {run.step:,}. Made by peprank {run.environment['peprank']}, {run.made_at}.",
+        verdict=(*verdict(run.results, run.step), *gate_warnings(run.gates)),
+        sections=tuple(section for section in sections if section is not None),
+    )
