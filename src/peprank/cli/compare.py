@@ -14,8 +14,21 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from peprank.cli import options, process
 from peprank.cli.terminal import output
-from peprank.compare import RESULTS, SINGLE, Settings, compare, from_base, from_files, render
+from peprank.compare import (
+    PAGE,
+    RESULTS,
+    SINGLE,
+    Grid,
+    Settings,
+    Watcher,
+    compare,
+    from_base,
+    from_files,
+    render,
+    tuned,
+)
 from peprank.compare.runs import Outcome, Run
+from peprank.errors import SpecError
 
 EPILOG = """example:
   peprank compare examples/kuairand.config --models pepnet,mmoe,ple,shared_bottom,single --seeds 5 --out runs/compare
@@ -75,23 +88,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="draws of users for intervals and p values (default: 1000)",
     )
+    _add_grid(parser)
     options.add_overrides(parser)
     parser.set_defaults(run=run)
 
 
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    grid = parser.add_argument_group("an equal search for all rivals before, on rows of its own")
+    grid.add_argument(
+        "--grid",
+        type=_grid,
+        metavar="PATH=A,B,...",
+        help="values of a setting that each rival is tried with, as in"
+        " train_config.dense_optimizer.adam_optimizer.lr=0.001,0.004",
+    )
+    grid.add_argument(
+        "--grid-train", metavar="PATHS", help="rows to train on; not those of the comparison's evaluation"
+    )
+    grid.add_argument("--grid-eval", metavar="PATHS", help="rows to choose by")
+    grid.add_argument("--grid-seeds", type=_seeds, default=(1, 2), metavar="N|A,B,...", help="default: 2")
+
+
 def run(args: argparse.Namespace) -> int:
     """Plan, train, judge, print. A second call takes over what the first has finished."""
-    overrides = options.overrides(args)
-    if len(args.configs) == 1:
-        names = (args.models or _USUAL).split(",")
-        spec, contenders = from_base(args.configs[0], names, overrides=overrides, match=args.match == "params")
-    elif args.models or args.match == "params":
-        raise SystemExit(
-            "peprank compare: --models and --match derive rivals from one CONFIG; give one, or leave them out"
-        )
-    else:
-        spec, contenders = from_files(args.configs, overrides)
-        names = [contender.name for contender in contenders]
+    overrides, match = options.overrides(args), args.match == "params"
+    names = (args.models or _USUAL).split(",") if len(args.configs) == 1 else [path.stem for path in args.configs]
     settings = Settings(
         config=str(args.configs[0]),
         out=args.out,
@@ -100,17 +121,60 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         pool_below=args.pool_below,
         num_replicates=args.replicates,
-        is_matched=args.match == "params",
+        is_matched=match,
     )
     with Reporter(Console(stderr=True, highlight=False)) as watcher:
+        if len(args.configs) == 1:
+            best = _tuned(args, names, settings, watcher)
+            spec, contenders = from_base(args.configs[0], names, overrides=overrides, own_overrides=best, match=match)
+        else:
+            _refuse_derivation(args)
+            spec, contenders = from_files(args.configs, overrides)
         comparison = compare(spec, contenders, settings, watcher, prepare=process.settle)
     console = output()
     for part in render(comparison):
         console.print(part, soft_wrap=isinstance(part, str), markup=False)
         console.print()
-    console.print(f"all numbers: {args.out / RESULTS}", markup=False, soft_wrap=True)
+    console.print(f"all numbers: {args.out / RESULTS}; the tables: {args.out / PAGE}", markup=False, soft_wrap=True)
     console.print(f"next: peprank report {args.out} --out report.html", markup=False, soft_wrap=True)
     return 1 if any(standing.failures for standing in comparison.standings) else 0
+
+
+def _tuned(
+    args: argparse.Namespace, names: Sequence[str], settings: Settings, watcher: Watcher
+) -> dict[str, tuple[str, ...]]:
+    """The best value of the grid for each rival; {} without a grid."""
+    if args.grid is None:
+        return {}
+    if args.grid_train is None or args.grid_eval is None:
+        raise SpecError("--grid", args.grid[0], "needs rows to search on: name --grid-train and --grid-eval")
+    field, values = args.grid
+    grid = Grid(
+        field=field, values=values, train_input=args.grid_train, eval_input=args.grid_eval, seeds=args.grid_seeds
+    )
+    return tuned(
+        args.configs[0],
+        names,
+        grid,
+        settings,
+        watcher,
+        overrides=options.overrides(args),
+        match=settings.is_matched,
+        prepare=process.settle,
+    )
+
+
+def _refuse_derivation(args: argparse.Namespace) -> None:
+    for option, value in (("--models", args.models), ("--match", args.match != "none"), ("--grid", args.grid)):
+        if value:
+            raise SpecError(option, value, "derives rivals from one CONFIG; give one, or leave it out")
+
+
+def _grid(text: str) -> tuple[str, tuple[str, ...]]:
+    field, equals, values = text.rpartition("=")
+    if not (equals and field and all(values.split(","))):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATH=A,B,...")
+    return field, tuple(values.split(","))
 
 
 def _seeds(text: str) -> tuple[int, ...]:

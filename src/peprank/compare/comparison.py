@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
@@ -17,17 +17,18 @@ from urllib.parse import quote
 import numpy as np
 
 from peprank.compare.contenders import Contender, Net
-from peprank.compare.judge import Cell, Judged, cells_of, judge, numbers, tests
+from peprank.compare.judge import Cell, Judged, cells_of, judge, numbers, paired_tests
 from peprank.compare.pool import Watcher, run_all
 from peprank.compare.results import MEAN, Comparison, Failure, Place, Spread, Standing, TaskRows
 from peprank.compare.rows import DomainPart, Logits, Truth, split, truth_of
 from peprank.compare.runs import Outcome, Run, logits_of, outcome_of
+from peprank.compare.tables import markdown
 from peprank.data import columns_of, open_rows
 from peprank.errors import SpecError
 from peprank.sealed import write_whole
 from peprank.spec.pipeline import PipelineSpec
 
-RESULTS: Final = "compare.json"
+RESULTS, PAGE = "compare.json", "compare.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,10 @@ def compare(
     *,
     prepare: Callable[[], None] | None = None,
 ) -> Comparison:
-    """Train every contender with every seed, judge all of them on the same rows, and write `compare.json`.
+    """Train every contender with every seed and judge all of them on the same rows.
 
-    What an earlier call has finished in `out` is taken over; a run that was stopped goes on from its checkpoint.
+    Writes `compare.json` and `compare.md`. What an earlier call has finished in `out` is taken over; a run that was
+    stopped goes on from its checkpoint.
 
     Args:
         spec: the plan that says rows, tasks, domain and groups to judge by.
@@ -76,6 +78,7 @@ def compare(
     watcher.judging()
     comparison = _judged(truth, contenders, parts, outcomes, settings)
     write_whole(settings.out / RESULTS, json.dumps(comparison.to_json(), indent=1) + "\n")
+    write_whole(settings.out / PAGE, markdown(comparison))
     return comparison
 
 
@@ -170,8 +173,8 @@ def _judged(
             numbers=found[side.name],
             against_reference={}
             if is_reference
-            else tests(seeds, judged[settings.reference], settings.reference, everywhere=True),
-            against_leader={} if rival is None else tests(seeds, judged[rival], rival, everywhere=False),
+            else paired_tests(seeds, judged[settings.reference], settings.reference, everywhere=True),
+            against_leader={} if rival is None else paired_tests(seeds, judged[rival], rival, everywhere=False),
         )
 
     return Comparison(
@@ -243,14 +246,18 @@ def _judge_all(
     cells: Sequence[Cell],
     settings: Settings,
 ) -> dict[str, list[Judged]]:
-    """Judge every contender and seed, in processes, for it is as much work as a short run."""
+    """Judge every contender and seed; in processes, for it is as much work as a short run."""
     pairs = [(side, seed) for side in sides for seed in side.whole_seeds]
-    with ProcessPoolExecutor(settings.jobs, get_context("spawn")) as pool:
+    found: dict[str, list[Judged]] = {side.name: [] for side in sides}
+    with (
+        ThreadPoolExecutor(1)
+        if settings.jobs == 1
+        else ProcessPoolExecutor(settings.jobs, get_context("spawn")) as pool
+    ):
         pending = [
             pool.submit(judge, truth, side.logits(seed, truth, parts), cells, num_replicates=settings.num_replicates)
             for side, seed in pairs
         ]
-        found: dict[str, list[Judged]] = {side.name: [] for side in sides}
         for (side, _), future in zip(pairs, pending, strict=True):
             found[side.name].append(future.result())
     return found

@@ -77,12 +77,19 @@ def _check_comparable(path: Path, spec: PipelineSpec, first: PipelineSpec) -> No
 
 
 def from_base(
-    path: Path, names: Sequence[str], *, overrides: Sequence[str] = (), match: bool = False
+    path: Path,
+    names: Sequence[str],
+    *,
+    overrides: Sequence[str] = (),
+    own_overrides: Mapping[str, Sequence[str]] | None = None,
+    match: bool = False,
 ) -> tuple[PipelineSpec, list[Contender]]:
     """Rivals derived from one config.
 
     Args:
         names: models, as `mmoe`, `mmoe@domain`, `deepfm@domain@task`, `single`, `trees`.
+        overrides: changes to the config, as --set takes them.
+        own_overrides: further ones by contender, such as its learning rate.
         match: scale the layers of each net to the base's number of dense parameters, within a tenth.
 
     Raises:
@@ -96,7 +103,12 @@ def from_base(
     for name in names:
         if names.count(name) > 1:
             raise SpecError("--models", name, "is in the list twice")
-    return spec, [_contender(name, base, [task.name for task in spec.model.tasks], budget) for name in names]
+    tasks, contenders = [task.name for task in spec.model.tasks], []
+    for name in names:
+        changes = (own_overrides or {}).get(name, ())
+        own = replace(base, file=config.read(path, [*overrides, *changes])) if changes else base
+        contenders.append(_contender(name, own, tasks, budget))
+    return spec, contenders
 
 
 def _base(file: ConfigFile, spec: PipelineSpec) -> Base:

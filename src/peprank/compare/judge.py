@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from peprank.compare.results import MEAN, Place, Spread, Test
+from peprank.compare.results import MEAN, PairedTest, Place, Spread
 from peprank.compare.rows import Logits, Rows, Truth
 from peprank.evaluation import Results
 from peprank.evaluation.seesaw import LARGER_IS_BETTER
@@ -105,7 +105,9 @@ def _values(judged: Judged) -> Iterator[tuple[Place, float | None]]:
             yield place, resampled.value
 
 
-def tests(seeds: Sequence[Judged], others: Sequence[Judged], against: str, *, everywhere: bool) -> dict[Place, Test]:
+def paired_tests(
+    seeds: Sequence[Judged], others: Sequence[Judged], against: str, *, everywhere: bool
+) -> dict[Place, PairedTest]:
     """Paired tests of a contender against another one in every cell, or over all rows only."""
     if not seeds or not others:
         return {}
@@ -120,7 +122,7 @@ def tests(seeds: Sequence[Judged], others: Sequence[Judged], against: str, *, ev
     for family in _families(found):
         corrected |= zip(family, holm([found[place].p for place in family]), strict=True)
     return {
-        place: Test(
+        place: PairedTest(
             against=against,
             difference=difference,
             p_holm=corrected[place],

@@ -52,7 +52,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class PairedTest:
     """A paired test of two contenders."""
 
     against: str
@@ -90,8 +90,8 @@ class Standing:
     seeds: tuple[int, ...]  # those of `numbers`: all of its runs are done
     failures: tuple[Failure, ...]
     numbers: Mapping[Place, Spread]
-    against_reference: Mapping[Place, Test]  # {} for the reference itself
-    against_leader: Mapping[Place, Test]  # all rows only; the leader's are against the runner-up
+    against_reference: Mapping[Place, PairedTest]  # {} for the reference itself
+    against_leader: Mapping[Place, PairedTest]  # all rows only; the leader's are against the runner-up
 
     def seesaw(self, measure: str) -> dict[str, dict[str, State]]:
         """States against the reference: {"domains": {domain: state}, "tasks": {task: state}}."""
@@ -167,7 +167,7 @@ def _standing_to_json(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _tests_to_json(tests: Mapping[Place, Test]) -> Iterator[dict[str, Any]]:
+def _tests_to_json(tests: Mapping[Place, PairedTest]) -> Iterator[dict[str, Any]]:
     for place, test in tests.items():
         yield asdict(place) | asdict(test) | {"state": test.state.value}
 
@@ -186,9 +186,9 @@ def _standing_from_json(data: Mapping[str, Any]) -> Standing:
     )
 
 
-def _tests_from_json(entries: Sequence[Mapping[str, Any]]) -> dict[Place, Test]:
+def _tests_from_json(entries: Sequence[Mapping[str, Any]]) -> dict[Place, PairedTest]:
     return {
-        _place(entry): Test(
+        _place(entry): PairedTest(
             against=entry["against"],
             difference=Difference(**entry["difference"]),
             p_holm=entry["p_holm"],

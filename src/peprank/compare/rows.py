@@ -137,10 +137,9 @@ def split(spec: PipelineSpec, truth: Truth, out: Path, *, pool_below: int) -> di
 
 def _parts(counts: Mapping[str, int], pool_below: int) -> dict[str, str]:
     """Domain -> part. Where the small ones are too few together, the next larger one joins them."""
-    part_of = {name: name for name in counts}
-    pooled = 0
+    part_of, pooled = {name: name for name in counts}, 0
     for name in sorted(counts, key=lambda each: (counts[each], each)):
-        if counts[name] >= pool_below and (pooled >= pool_below or pooled == 0):
+        if counts[name] >= pool_below and (pooled >= pool_below or REST not in part_of.values()):
             break
         part_of[name] = REST
         pooled += counts[name]

@@ -1,8 +1,9 @@
-"""A comparison for the terminal."""
+"""A comparison in tables, for the terminal and for a Markdown page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,38 +13,56 @@ from peprank.compare.results import MEAN, Comparison, Place, Spread, Standing, S
 from peprank.compare.verdict import verdict
 
 _UNDEFINED = "–"
-_SIGNS = {State.BETTER: ("▲", "green"), State.SAME: ("=", "dim"), State.WORSE: ("▼", "red")}
+_SIGNS = {State.BETTER: "▲", State.SAME: "=", State.WORSE: "▼"}
+_STYLES = {"▲": "green", "=": "dim", "▼": "red"}
+_STAR = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: the first column says what a row is about."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 def render(comparison: Comparison) -> list[RenderableType]:
-    """Numbers, costs, the seesaw and the verdict, to print one after the other."""
-    measures = dict.fromkeys([comparison.measure, "auc"])
-    tables = [_numbers(comparison, measure) for measure in measures]
-    return [*tables, _costs(comparison), _seesaw(comparison), *_failures(comparison), *verdict(comparison)]
+    """Numbers, the seesaw, costs, failures and the verdict, to print one after the other."""
+    return [*map(_rich, sheets(comparison)), "\n".join([*_failures(comparison), *verdict(comparison)])]
 
 
-def _numbers(comparison: Comparison, measure: str) -> Table:
+def markdown(comparison: Comparison) -> str:
+    """The same as a section of a page."""
+    said = [f"- {line}" for line in (*verdict(comparison), *_failures(comparison))]
+    return "\n\n".join(["\n".join(said), *map(_markdown, sheets(comparison))]) + "\n"
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
+    """The tables of a comparison."""
+    measures = dict.fromkeys([comparison.measure, "auc", "logloss"])
+    return [*(_numbers(comparison, measure) for measure in measures), _seesaw(comparison), _costs(comparison)]
+
+
+def _numbers(comparison: Comparison, measure: str) -> Sheet:
     tasks = [MEAN, *(task.name for task in comparison.tasks if task.counts)]
     seeds = f"mean ± deviation of {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else "one seed"
-    table = _table(
-        f"{measure.upper()}, all {comparison.eval_rows:,} rows, {seeds}; * p < 0.05 against the first", "model"
+    return Sheet(
+        f"{measure.upper()} of all {comparison.eval_rows:,} rows, {seeds}; *: p < {_STAR} against the first",
+        ["model", *tasks],
+        [
+            [standing.name, *(_cell(standing, Place(task, None, measure), is_first=k == 0) for task in tasks)]
+            for k, standing in enumerate(comparison.standings)
+        ],
     )
-    for task in tasks:
-        table.add_column(task, justify="right")
-    for standing in comparison.standings:
-        cells = [
-            _cell(standing, Place(task, None, measure), is_first=standing is comparison.standings[0]) for task in tasks
-        ]
-        table.add_row(standing.name, *cells)
-    return table
 
 
 def _cell(standing: Standing, place: Place, *, is_first: bool) -> str:
-    """`0.6157 ± 0.0019*`; a star where it is worse than the first beyond noise."""
+    """`0.6157 ± 0.0019*`; a star where it differs from the first beyond noise."""
     if place not in standing.numbers:
         return _UNDEFINED
     test = standing.against_leader.get(place)
-    star = "*" if test is not None and not is_first and test.difference.p < 0.05 else " "
+    star = "*" if test is not None and not is_first and test.difference.p < _STAR else ""
     return _spread(standing.numbers[place]) + star
 
 
@@ -53,34 +72,43 @@ def _spread(spread: Spread) -> str:
     return f"{spread.mean:.4f}" + ("" if spread.deviation is None else f" ± {spread.deviation:.4f}")
 
 
-def _costs(comparison: Comparison) -> Table:
-    table = _table("What it costs: a net's parameters and multiply-adds per row; training of a seed", "model")
-    for heading in ("network", "nets", "dense", "embeddings", "multiply-adds", "training"):
-        table.add_column(heading, justify="left" if heading == "network" else "right")
-    for standing in comparison.standings:
-        seconds = f"{sum(standing.train_s) / len(standing.train_s):,.0f} s" if standing.train_s else _UNDEFINED
-        counts = (standing.num_nets, standing.dense_parameters, standing.embedding_parameters, standing.multiply_adds)
-        table.add_row(standing.name, standing.model, *(f"{count:,}" for count in counts), seconds)
-    return table
-
-
-def _seesaw(comparison: Comparison) -> Table:
+def _seesaw(comparison: Comparison) -> Sheet:
     """Each domain (mean over tasks) and task (all rows) against the reference."""
-    what = f"{comparison.measure.upper()} against {comparison.reference}: ▲ better, = same, ▼ worse beyond noise"
-    table = _table(what, "model")
-    seesaws = {standing.name: standing.seesaw(comparison.measure) for standing in comparison.standings}
-    columns = {
-        kind: list(dict.fromkeys(name for seesaw in seesaws.values() for name in seesaw[kind]))
-        for kind in ("domains", "tasks")
+    seesaws = {
+        standing.name: standing.seesaw(comparison.measure)
+        for standing in comparison.standings
+        if standing.name != comparison.reference
     }
-    for kind, names in columns.items():
-        for name in names:
-            table.add_column(f"{comparison.domain_column} {name}" if kind == "domains" else name, justify="center")
-    for name, seesaw in seesaws.items():
-        if name != comparison.reference:
-            states = (seesaw[kind].get(column) for kind, each in columns.items() for column in each)
-            table.add_row(name, *(Text(*_SIGNS[state]) if state else _UNDEFINED for state in states))
-    return table
+    columns = [
+        (kind, name)
+        for kind in ("domains", "tasks")
+        for name in dict.fromkeys(name for seesaw in seesaws.values() for name in seesaw[kind])
+    ]
+    return Sheet(
+        f"{comparison.measure.upper()} against {comparison.reference}: ▲ better, = same, ▼ worse beyond noise",
+        ["model", *(f"{comparison.domain_column} {name}" if kind == "domains" else name for kind, name in columns)],
+        [[name, *(_sign(seesaw[kind].get(column)) for kind, column in columns)] for name, seesaw in seesaws.items()],
+    )
+
+
+def _sign(state: State | None) -> str:
+    return _UNDEFINED if state is None else _SIGNS[state]
+
+
+def _costs(comparison: Comparison) -> Sheet:
+    return Sheet(
+        "What it costs: a net's parameters and multiply-adds per row; training of one seed, all nets",
+        ["model", "network", "nets", "dense", "embeddings", "multiply-adds", "training"],
+        [list(_cost(standing)) for standing in comparison.standings],
+    )
+
+
+def _cost(standing: Standing) -> Iterator[str]:
+    yield standing.name
+    yield standing.model
+    sizes = (standing.dense_parameters, standing.embedding_parameters, standing.multiply_adds)
+    yield from (f"{count:,}" for count in (standing.num_nets, *sizes))
+    yield f"{sum(standing.train_s) / len(standing.train_s):,.0f} s" if standing.train_s else _UNDEFINED
 
 
 def _failures(comparison: Comparison) -> Iterator[str]:
@@ -88,7 +116,19 @@ def _failures(comparison: Comparison) -> Iterator[str]:
         yield from (f"failed: {failure.run}: {failure.reason}" for failure in standing.failures)
 
 
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None)
-    table.add_column(first)
+def _rich(sheet: Sheet) -> Table:
+    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=None)
+    for k, heading in enumerate(sheet.headings):
+        table.add_column(heading, justify="left" if k == 0 or heading == "network" else "right")
+    for row in sheet.rows:
+        table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
     return table
+
+
+def _markdown(sheet: Sheet) -> str:
+    lines = [sheet.headings, ["---"] * len(sheet.headings), *sheet.rows]
+    return "\n".join([f"{sheet.title}:", "", *(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)])
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
