@@ -117,6 +117,29 @@ def test_evaluate_prints_a_table_and_writes_every_number(
     assert {"auc_ctr", "gauc_ctr", "logloss_cvr", "calibration_cvr", "auc"} <= named.keys()
 
 
+def test_gates_prints_tables_and_writes_every_number_and_pictures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plots = tmp_path / "gates.json", tmp_path / "plots"
+    arguments = ["gates", str(folder / "bundle"), str(folder / "val.parquet"), "--out", str(out)]
+    assert main([*arguments, "--plots", str(plots), "--by-user-feature", "item"]) == 0
+    printed = capsys.readouterr().out
+    assert "EPNet by field" in printed
+    assert "PPNet ctr layer 1" in printed
+    assert json.loads(out.read_text())["user_feature"] == "item"
+    assert {path.name for path in plots.iterdir()} == {"epnet.png", "epnet-apart.png", "ppnet.png", "ppnet-input.png"}
+
+
+def test_gates_of_a_model_without_any_is_an_error_that_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny.CONFIG.replace("wiring: PAPER", "").replace("pepnet {", "simple_multi_task {")
+    config = config.replace("ppnet_hidden_units: [8, 4]", "")
+    assert main(["train", str(tiny.write(tmp_path, config=config))]) == 0
+    assert main(["gates", str(tmp_path / "model"), str(tmp_path / "val.parquet")]) == 1
+    assert "has no gates to look at; PEPNet and mixtures of experts such as MMoE have" in capsys.readouterr().err
+
+
 def test_predict_keeps_columns_and_row_order(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.parquet"
     arguments = ["predict", str(folder / "bundle"), str(folder / "val.parquet"), "--out", str(out)]

@@ -2,7 +2,10 @@
 
 from peprank.evaluation.curves import Curves
 from peprank.evaluation.evaluation import Evaluation
+from peprank.evaluation.gate_maps import HeatMap, heat_maps
+from peprank.evaluation.gate_pictures import draw_heat_maps, require_matplotlib
 from peprank.evaluation.gate_statistics import GateStatistics
+from peprank.evaluation.gate_tables import render_gates
 from peprank.evaluation.gates import Gate, GateCell, Gates, Spread
 from peprank.evaluation.look import gates_on
 from peprank.evaluation.results import Cell, Measure, Results, TaskKind
@@ -19,14 +22,19 @@ __all__ = [
     "GateCell",
     "GateStatistics",
     "Gates",
+    "HeatMap",
     "Measure",
     "Results",
     "Seesaw",
     "Spread",
     "TaskKind",
     "collect",
+    "draw_heat_maps",
     "evaluate",
     "gates_on",
+    "heat_maps",
     "render",
+    "render_gates",
+    "require_matplotlib",
     "seesaw",
 ]

@@ -49,9 +49,10 @@ class GateStatistics:
             self._gates = [GateSums(GateHead.of(gate, self._model)) for gate in gates]
             self._visits = Visits(_MOST_USER_SUMS // sum(len(gate.head.widths) for gate in self._gates))
         self._rows.add(domains, np.ones(len(domains)))
+        rows_of = {int(code): np.flatnonzero(domains == code) for code in np.unique(domains)}
         visits = self._visits_of(users, domains)
         for sums, gate in zip(self._gates, gates, strict=True):
-            sums.add(gate.values.float().cpu().numpy(), domains, visits)
+            sums.add(gate.values.float().cpu().numpy(), rows_of, visits)
         if (kept := self._visits.shrink()) is not None:
             for sums in self._gates:
                 sums.by_visit.keep(kept)
@@ -71,8 +72,8 @@ class GateStatistics:
         Args:
             domain_names: by code; (): rows are not told apart by domain.
         """
-        places = [self._place(None, np.arange(len(self._rows.totals)))]
-        places += [self._place(domain_names[code], np.array([code])) for code in self._largest_first(domain_names)]
+        places = [self._place(None, np.flatnonzero(self._rows.totals).tolist())]
+        places += [self._place(domain_names[code], [code]) for code in self._largest_first(domain_names)]
         return tuple(_told(gate, places) for gate in self._gates)
 
     def _visits_of(self, users: Keys | None, domains: Codes) -> Codes:
@@ -88,7 +89,7 @@ class GateStatistics:
         with_rows = [code for code in range(len(names)) if rows[code]]
         return sorted(with_rows, key=lambda code: (-rows[code], names[code]))
 
-    def _place(self, domain: str | None, codes: Codes) -> _Place:
+    def _place(self, domain: str | None, codes: list[int]) -> _Place:
         visits = np.flatnonzero(np.isin(self._visits.domains, codes))
         _, users = np.unique(self._visits.keys[visits], return_inverse=True)
         rows = int(self._rows.totals[codes].sum())
@@ -100,7 +101,7 @@ class _Place:
     """The rows of a domain, or all rows."""
 
     domain: str | None
-    codes: Codes  # of the domains in it
+    codes: list[int]  # of the domains in it
     rows: int
     visits: Codes  # codes of each (user, domain) in it
     users: Codes  # number of the user of each visit, from 0 on
@@ -137,7 +138,8 @@ def _cells(gate: GateSums, place: _Place) -> Iterator[GateCell]:
     whole = np.array(head.widths)[:, None] / head.units  # [C, 1]
     parts = np.eye(len(head.widths))[:, : len(head.parts)]
     shares = np.concatenate([whole, parts], axis=1)  # [C, 1 + parts]: what a column counts in each cell
-    numbers = gate.by_domain.totals[place.codes].sum(0) / place.rows @ shares  # [4, 1 + parts]
+    sums = np.sum([gate.by_domain[code] for code in place.codes], axis=0)  # [4, C]
+    numbers = sums / place.rows @ shares  # [4, 1 + parts]
     spreads = _spreads(place.means_of_users(gate.by_visit) @ shares)
     for name, (mean, moved, low, high), spread in zip((None, *head.parts), _rounded(numbers.T), spreads, strict=True):
         yield GateCell(
@@ -161,8 +163,8 @@ def _rounded(values: Floats) -> list[Any]:
 
 def _between_rows(gate: GateSums, rows: int) -> float:
     """Standard deviation of a unit's numbers over the rows, as the root mean square over the units."""
-    mean, square = gate.by_unit / rows
-    return float(np.sqrt(np.maximum(square - mean**2, 0).mean()))
+    variances = gate.squares / rows - (gate.numbers / rows) ** 2  # [U]
+    return float(np.sqrt(np.maximum(variances, 0).mean()))
 
 
 def _collapse(head: GateHead, cells: Sequence[GateCell], between_rows: float) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from peprank.evaluation.gates import HIGH, LOW
 from peprank.evaluation.sums import Codes, Floats, Sums
@@ -58,31 +58,36 @@ class GateSums:
 
     def __init__(self, head: GateHead) -> None:
         self.head = head
-        num_columns = len(head.widths)
-        self.by_domain = Sums((4, num_columns))  # mean, moved, low, high of a row, over the units of each part
-        self.by_visit = Sums((num_columns,), np.float32)  # mean of a row
-        self.by_unit = np.zeros((2, head.units))  # the numbers and their squares
-        self._widths: Codes = np.array(head.widths, np.int64)
-        self._starts = np.cumsum(self._widths) - self._widths
+        self.by_domain: dict[int, Floats] = {}  # code -> [4, C]: numbers, distances, low ones, high ones
+        self.by_visit = Sums((len(head.widths),), np.float32)  # the mean number of a row
+        self.squares = np.zeros(head.units)
+        self.numbers = np.zeros(head.units)
+        self._means = _mean_over_parts(head.widths)
 
-    def add(self, values: Floats, domains: Codes, visits: Codes) -> None:
+    def add(self, values: Floats, rows_of: Mapping[int, Codes], visits: Codes) -> None:
         """Take in rows.
 
         Args:
-            values: [B, U].
-            domains: [B], codes.
+            values: float32 [B, U].
+            rows_of: the rows of each domain, by its code.
             visits: [B], codes of their (user, domain); -1 for none.
         """
-        head = self.head
-        means = self._by_part(values)  # [B, C]
-        moved = self._by_part(np.abs(values - head.neutral))
-        low, high = self._by_part(values < LOW * head.top), self._by_part(values > HIGH * head.top)
-        self.by_domain.add(domains, np.stack([means, moved, low, high], axis=1))
-        self.by_visit.add(visits[visits >= 0], means[visits >= 0])
-        self.by_unit += values.sum(0, dtype=np.float64), np.einsum("bu,bu->u", values, values, dtype=np.float64)
+        for code, rows in rows_of.items():
+            sums = self._sums(values[rows]) @ self._means
+            self.by_domain[code] = self.by_domain[code] + sums if code in self.by_domain else sums
+        known = visits >= 0
+        if known.any():
+            self.by_visit.add(visits[known], (values @ self._means.astype(np.float32))[known])
+        self.numbers += values.sum(0, dtype=np.float64)
+        self.squares += np.square(values).sum(0, dtype=np.float64)
 
-    def _by_part(self, values: Floats | npt.NDArray[np.bool_]) -> Floats:
-        """[B, U] -> mean over the units of each part [B, C]."""
-        sums = np.add.reduceat(values, self._starts, axis=1, dtype=np.float32)
-        means: npt.NDArray[np.float32] = np.divide(sums, self._widths, dtype=np.float32)
-        return means
+    def _sums(self, values: Floats) -> Floats:
+        """Over the rows of one domain [4, U]."""
+        head = self.head
+        terms = (values, np.abs(values - head.neutral), values < LOW * head.top, values > HIGH * head.top)
+        return np.stack([term.sum(0, dtype=np.float64) for term in terms])
+
+
+def _mean_over_parts(widths: Sequence[int]) -> Floats:
+    """What each unit counts in the mean of each part [U, C]."""
+    return np.repeat(np.diag(1 / np.array(widths)), widths, axis=0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Floats = npt.NDArray[np.floating[Any]]
 Codes = npt.NDArray[np.int64]
@@ -27,12 +28,9 @@ class Sums:
 
     def add(self, codes: Codes, rows: Floats) -> None:
         """Take in rows [B, *row_shape] with their codes [B]."""
-        if not len(codes):
-            return
-        self._make_room(int(codes.max()) + 1)
-        order = np.argsort(codes, kind="stable")
-        found, starts = np.unique(codes[order], return_index=True)
-        self.totals[found] += np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
+        self._make_room(int(codes.max(initial=-1)) + 1)
+        rows = rows.astype(self.totals.dtype, copy=False)
+        torch.from_numpy(self.totals).index_add_(0, torch.from_numpy(codes), torch.from_numpy(rows))
 
     def keep(self, codes: Codes) -> None:
         """Forget all but these codes, which are numbered anew in this order."""
