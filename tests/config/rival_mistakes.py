@@ -15,6 +15,7 @@ BOTTOM = "bottom_mlp { hidden_units: [8, 4] }"
 EXPERT = "expert_mlp { hidden_units: [8, 4] }"
 CROSS, DEEP, FINAL = "cross {}", "deep { hidden_units: [8, 4] }", "final { hidden_units: 6 }"
 STAR = "star_mlp { hidden_units: [8, 4] }"
+OWN_TABLES = "embeddings_per_domain: true"
 TAB = 'domain_feature: "tab"'
 
 
@@ -67,7 +68,15 @@ RIVAL_MISTAKES = [
     _in("star", "no layers", "", "star {", "is missing; write star_mlp { ... }"),
     _in("star", "empty layers", "star_mlp {}", "star_mlp", "has no layers; write hidden_units: [128, 64], say"),
     _in("star", "batch norm", f"{STAR[:-1]} use_bn: true }}", "star_mlp", "use_bn would mix the domains"),
-    _in("star", "no domain for weights", STAR, "star {", "which picks parts of the model", domain=""),
+    _in(
+        "star",
+        "no domain for weights",
+        STAR,
+        "star {",
+        "no feature says the domain; write model_config.domain_feature",
+        domain="",
+    ),
+    _in("mmoe", "no domain for tables", EXPERT, "per_domain", "write model_config.domain_feature", domain=OWN_TABLES),
     _in("ple", "no level", "", "ple {", "is missing; write at least one extraction_networks { ... }"),
     _in("ple", "no own experts", _level(OWN), "extraction_networks {", "is missing; write expert_num_per_task: ..."),
     _in("ple", "zero own experts", _level(f"expert_num_per_task: 0 {OWN}"), "per_task: 0", "must be at least 1"),

@@ -61,6 +61,17 @@ def test_the_domain_is_the_one_that_domain_feature_names() -> None:
     assert plan("", domain="").spec.model.domain is None
 
 
+def test_each_domain_may_have_embeddings_of_its_own() -> None:
+    domain = f"{TAB} embeddings_per_domain: true"
+    model = plan("task_domain_num: 3", domain=domain).spec.model
+    assert model.domain == DomainSpec(feature="tab", num_domains=3, num_towers=3, has_own_embeddings=True)
+    assert (model.num_embedding_copies, model.picks_by_domain) == (3, True)
+    assert {table.name: table.rows for table in model.tables} == {
+        table.name: table.rows for table in plan("").spec.model.tables
+    }
+    assert not plan("").spec.model.picks_by_domain
+
+
 def test_a_file_without_groups_has_one_problem() -> None:
     start, end = BASE.index("  feature_groups {"), BASE.index(PEPNET)
     text = BASE[:start] + BASE[end:].replace(PEPNET, "  simple_multi_task {\n")

@@ -129,6 +129,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "ModelConfig.domain_feature": 1000,
         "ModelConfig.default_domain": 1001,
         "ModelConfig.linear_init": 1010,
+        "ModelConfig.embeddings_per_domain": 1011,
         "ModelConfig.shared_bottom": 1002,
         "ModelConfig.star": 1003,
         "PEPNet.wiring": 1000,

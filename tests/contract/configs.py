@@ -33,6 +33,9 @@ _MODELS = {
     "dcn_v1": f"dcn_v1 {{ {_PRIORS} cross {{}} {_DEEP} {_FINAL} task_domain_num: 4",
     "dcn_v2": f"dcn_v2 {{ {_PRIORS} backbone {{ hidden_units: 8 }} cross {{ low_rank: 4 }} {_DEEP} final {{}}",
     "dcn_v2-stacked": f"dcn_v2 {{ {_PRIORS} cross {{ cross_num: 2 low_rank: 0 }} {_FINAL}",
+    "shared_bottom-embeddings per domain": (
+        f"embeddings_per_domain: true shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: 4 }} task_domain_num: 4"
+    ),
     "star": f"star {{ {_PRIORS} star_mlp {{ hidden_units: [8, 4] }} partitioned_normalization: true",
 }
 _OF_ONE_TASK = {"dcn_v1-one task": _MODELS["dcn_v1"], "dcn_v2-one task": _MODELS["dcn_v2-stacked"]}

@@ -106,6 +106,14 @@ DCN_V2 = _rival(
 )
 STAR = _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=5))
 
+
+def _with_own_embeddings(spec: ModelSpec) -> ModelSpec:
+    domain = DomainSpec(feature="tab", num_domains=NUM_DOMAINS, num_towers=NUM_DOMAINS, has_own_embeddings=True)
+    return replace(spec, domain=domain)
+
+
+SPECIFIC_ALL = _with_own_embeddings(SHARED_BOTTOM)
+
 EVERY_PEPNET: dict[str, ModelSpec] = {
     "paper": PAPER,
     "tzrec": TZREC,
@@ -118,6 +126,9 @@ EVERY_PEPNET: dict[str, ModelSpec] = {
     "batch_norm": _with_towers(TZREC, replace(_MLP, normalization=Normalization.BATCH)),
     "layer_norm_prelu_classes": _with_towers(
         TZREC, replace(_MLP, normalization=Normalization.LAYER, activation=Activation.PRELU), num_class=3
+    ),
+    "embeddings_per_domain": replace(
+        _with_own_embeddings(TZREC), tables=(replace(TABLES[0], is_half=True), *TABLES[1:])
     ),
     "half_and_frozen_tables": replace(
         PAPER,
@@ -135,6 +146,7 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     "simple_multi_task_domain_towers": _with_domain_towers(SIMPLE_MULTI_TASK),
     "shared_bottom": SHARED_BOTTOM,
     "shared_bottom_domain_towers": _with_domain_towers(SHARED_BOTTOM),
+    "specific_all": SPECIFIC_ALL,
     "mmoe": MMOE,
     "ple": PLE,
     "ple_domain_towers": _with_domain_towers(PLE),

@@ -19,7 +19,9 @@ _OF_TASKS = re.compile(
 )
 # Lists of parts, one per domain.
 _OF_DOMAIN_TOWERS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
-_OF_DOMAINS = re.compile(r"(trunk\.(?:layers\.domains|norm\.(?:gammas|betas|statistics))\.)(\d+)")
+_OF_DOMAINS = re.compile(
+    r"(trunk\.(?:layers\.domains|norm\.(?:gammas|betas|statistics))\.|embeddings\.dense\.\w+\.parts\.)(\d+)"
+)
 
 
 def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tensor]:
@@ -36,7 +38,8 @@ def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tenso
 def domains_in_order(ranker: MultiTaskRanker, order: list[int], table: str) -> dict[str, Tensor]:
     """The weights of the net whose domain k, and row k of `table`, is this one's `order[k]`."""
     weights = _clones(ranker)
-    moved = {table: weights[table][torch.tensor(order)]}
+    moved = _copies_in_order(ranker, weights, order)
+    moved[table] = _domain_rows_in_order(moved.get(table, weights[table]), order)
     moved |= {name: weights[_renumbered(_OF_DOMAINS, name, order)] for name in weights if _OF_DOMAINS.match(name)}
     if ranker.towers.num_domains > 1:
         of_towers = [name for name in weights if _OF_DOMAIN_TOWERS.match(name)]
@@ -44,6 +47,19 @@ def domains_in_order(ranker: MultiTaskRanker, order: list[int], table: str) -> d
     if isinstance(ranker.trunk, Star) and ranker.trunk.auxiliary is not None:
         moved |= _indicators_in_order(weights, order)
     return weights | moved
+
+
+def _copies_in_order(ranker: MultiTaskRanker, weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    """Tables of which each domain has a copy."""
+    if ranker.embeddings.num_domains == 1:
+        return {}
+    tables = [name for name in weights if name.endswith("_emb.weight")]
+    return {name: _chunks(weights[name], order) for name in tables}
+
+
+def _domain_rows_in_order(table: Tensor, order: list[int]) -> Tensor:
+    """The domain feature's table, whose rows are the domains, copy by copy."""
+    return torch.cat([_chunks(copy, order) for copy in table.chunk(len(table) // len(order))])
 
 
 def _indicators_in_order(weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -175,3 +176,41 @@ def test_dense_modules_may_have_any_name() -> None:
     x = torch.randn(3, 1)
     vectors = groups(Features(num_rows=3, ids={}, numbers={"x": x}, domain=torch.zeros(3, dtype=torch.int64)))["all"]
     assert torch.equal(vectors, torch.cat([module(x) for module in dense.values()], dim=1))
+
+
+@pytest.mark.parametrize("user", [[4, 4, MISSING], ragged([4, 1], [], [2])])
+def test_each_domain_reads_its_copy_of_a_table(user: Ids | Sequence[int]) -> None:
+    groups = EmbeddingGroups([USER, ITEM], {"all": [USER_FIELD, ITEM_FIELD]}, num_domains=3, seed=1)
+    rows = replace(features(user=user, item=[0, 2, 0]), domain=torch.tensor([2, 0, 2]))
+    users, items = table_of(groups, USER).view(3, 5, 2), table_of(groups, ITEM).view(3, 3, 2)
+    if isinstance(user, Ids):
+        expected = torch.stack([users[2][4] + users[2][1], torch.zeros(2), users[2][2]])
+    else:
+        expected = torch.stack([users[2][4], users[0][4], torch.zeros(2)])
+    item = torch.stack([items[2][0], items[0][2], items[2][0]])
+    assert torch.equal(groups(rows)["all"], torch.cat([expected, item], dim=1))
+
+
+@pytest.mark.parametrize("wrong", [MISSING, 3])
+def test_a_domain_without_a_copy_does_not_read_the_neighbours(wrong: int) -> None:
+    groups = EmbeddingGroups([USER], {"all": [USER_FIELD]}, num_domains=3, seed=1)
+    with pytest.raises(DataError, match=rf"^domain = {wrong} in 1 of 2 rows: must lie in \[0, 3\)"):
+        groups(replace(features(user=[1, 2]), domain=torch.tensor([0, wrong])))
+
+
+def test_an_id_outside_its_table_does_not_read_another_domains_copy() -> None:
+    groups = EmbeddingGroups([USER], {"all": [USER_FIELD]}, num_domains=3, seed=1)
+    with pytest.raises(DataError, match=r"id 5 is outside table 'user_emb': ids must lie in \[0, 5\)"):
+        groups(features(user=[1, 5]))
+
+
+def test_each_copy_starts_as_a_table_of_its_own() -> None:
+    def fan_out(values: Tensor, _: torch.Generator) -> Tensor:
+        return values.fill_(len(values))  # what an initialiser that counts rows sees
+
+    table = Table(name="user_emb", rows=5, dim=2, fill=fan_out)
+    fields = {"all": [USER_FIELD]}
+    assert (table_of(EmbeddingGroups([table], fields, num_domains=3, seed=1), table) == 5.0).all()
+    copies = table_of(EmbeddingGroups([USER], fields, num_domains=2, seed=1), USER).chunk(2)
+    assert torch.equal(copies[0], table_of(one_table(USER), USER))
+    assert not torch.equal(*copies)

@@ -61,7 +61,8 @@ def _groups(model: Description) -> Table:
 def _tables(model: Description) -> Table:
     table = _table("Embedding tables", "table", "rows", "dim", "MiB", "read by ")
     for item in sorted(model.tables, key=lambda item: -item.num_bytes):
-        readers = ", ".join(item.features) + ("" if item.trainable else " (frozen)")
+        notes = " (one per domain)" * item.is_per_domain + " (frozen)" * (not item.trainable)
+        readers = ", ".join(item.features) + notes
         table.add_row(item.name, f"{item.rows:,}", str(item.dim), f"{item.num_bytes / _MIB:,.2f}", readers)
     return table
 

@@ -32,8 +32,18 @@ def domain(msg: pb.ModelConfig, at: Place, model: Place, names: Names) -> Domain
         feature=name,
         num_domains=feature.rows,
         num_towers=feature.rows if _num_towers(model) > 1 else 1,
+        has_own_embeddings=msg.embeddings_per_domain,
         default=_default(msg, at, feature),
     )
+
+
+def _picker(msg: pb.ModelConfig, at: Place, model: Place) -> Place | None:
+    """What asks for parts of the model that the domain picks."""
+    if _num_towers(model) > 1:
+        return model["task_domain_num"]
+    if msg.embeddings_per_domain:
+        return at["embeddings_per_domain"]
+    return model if msg.WhichOneof("model") in NEED_DOMAIN else None
 
 
 def _num_towers(model: Place) -> int:
@@ -75,11 +85,11 @@ def _domain_input(name: str, at: Place, names: Names) -> str:
 def _note_needs_domain(msg: pb.ModelConfig, at: Place, model: Place, *, is_known: bool) -> None:
     if is_known:  # the name has been noted as unknown
         return
-    if _num_towers(model) > 1:
-        remedy = "domain_input_name beside it" if model.has("domain_input_name") else "model_config.domain_feature"
-        model["task_domain_num"].error(f"no feature says the domain; write {remedy}")
-    elif msg.WhichOneof("model") in NEED_DOMAIN:
-        model.error("no feature says the domain, which picks parts of the model; write model_config.domain_feature")
+    picker = _picker(msg, at, model)
+    if picker is not None:
+        beside = picker.path.endswith("task_domain_num") and model.has("domain_input_name")
+        remedy = "domain_input_name beside it" if beside else "model_config.domain_feature"
+        picker.error(f"no feature says the domain; write {remedy}")
     if msg.HasField("default_domain"):
         at["default_domain"].error("no feature says the domain; write domain_feature beside it, or remove this")
 
@@ -90,8 +100,8 @@ def _note_plain_domain(msg: pb.ModelConfig, at: Place, model: Place, name: str) 
         at["domain_feature"].error(f"holds plain numbers; {remedy}")
     elif model["domain_input_name"].is_set:
         model["domain_input_name"].error(f"holds plain numbers; {remedy}")
-    elif _num_towers(model) > 1:
-        model["task_domain_num"].error(f"the domain would be '{name}', which holds plain numbers; {remedy}")
+    elif (picker := _picker(msg, at, model)) is not None:
+        picker.error(f"the domain would be '{name}', which holds plain numbers; {remedy}")
     else:
         at["domain_feature"].warn(
             f"is not set, and '{name}', the first of the domain group, holds plain numbers: "

@@ -91,8 +91,8 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "AutoDisEmbedding": "num_channels temperature keep_prob",
     "MLPEmbedding": "",
     "ModelConfig": """
-        feature_groups domain_feature default_domain linear_init num_class losses metrics train_metrics
-        pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2 star""",
+        feature_groups domain_feature default_domain embeddings_per_domain linear_init num_class losses metrics
+        train_metrics pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2 star""",
     "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma

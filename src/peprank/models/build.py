@@ -14,7 +14,7 @@ from peprank.errors import TrainingError
 from peprank.models.layers import make_mlp
 from peprank.models.ranker import MultiTaskRanker
 from peprank.models.trunks import make_trunk
-from peprank.nn import AutoDis, EmbeddingGroups, Field, Table, Tower, Towers
+from peprank.nn import AutoDis, EmbeddingGroups, Field, PerDomain, Table, Tower, Towers
 from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
@@ -56,7 +56,8 @@ def _in_memory(spec: ModelSpec) -> Iterator[None]:
         if "memory" not in reason and "overflow" not in reason:
             raise
         tables = sorted(spec.tables, key=lambda table: -table.rows * table.dim)[:3]
-        largest = ", ".join(f"'{table.name}' {table.rows:,} x {table.dim}" for table in tables)
+        rows = [spec.num_embedding_copies * table.rows for table in tables]
+        largest = ", ".join(f"'{table.name}' {n:,} x {table.dim}" for table, n in zip(tables, rows, strict=True))
         raise TrainingError(
             f"the model is larger than the memory ({reason}); its largest tables are {largest}: "
             "lower their rows or embedding_dim, or the widths of its layers"
@@ -65,10 +66,12 @@ def _in_memory(spec: ModelSpec) -> Iterator[None]:
 
 def _embeddings(spec: ModelSpec, seed: int) -> EmbeddingGroups:
     inputs = [item for group in spec.groups for item in group.inputs]
+    num_copies = spec.num_embedding_copies
     return EmbeddingGroups(
         [_table(table) for table in spec.tables],
         {group.name: [_field(item) for item in group.inputs] for group in spec.groups},
-        dense={item.weight_name: _dense(item.dense, item) for item in inputs if item.dense is not None},
+        dense={item.weight_name: _dense(item.dense, item, num_copies) for item in inputs if item.dense is not None},
+        num_domains=num_copies,
         seed=seed,
     )
 
@@ -98,7 +101,12 @@ def _field(item: GroupInput) -> Field:
     return Field(feature=item.feature, table=item.table, dense=None if item.dense is None else item.weight_name)
 
 
-def _dense(spec: DenseEmbedding, item: GroupInput) -> nn.Module:
+def _dense(spec: DenseEmbedding, item: GroupInput, num_copies: int) -> nn.Module:
+    copies = [_dense_embedding(spec, item) for _ in range(num_copies)]
+    return copies[0] if num_copies == 1 else PerDomain(copies)
+
+
+def _dense_embedding(spec: DenseEmbedding, item: GroupInput) -> nn.Module:
     match spec:
         case AutoDisSpec():
             return AutoDis(

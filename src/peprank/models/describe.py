@@ -26,7 +26,7 @@ def describe(spec: ModelSpec) -> Description:
         equations=trunk.equations,
         gates=trunk.gates,
         parts=(
-            *counted({"dense embeddings": [ranker.embeddings.dense]}),
+            *counted({"dense embeddings": [ranker.embeddings.dense]}, copies=spec.num_embedding_copies),
             *trunk.parts,
             *counted({"task towers": [towers]}, copies=towers.num_domains),
         ),
@@ -36,12 +36,14 @@ def describe(spec: ModelSpec) -> Description:
 
 
 def _table(table: TableSpec, spec: ModelSpec) -> TableDescription:
+    rows = spec.num_embedding_copies * table.rows
     readers = [item.feature for group in spec.groups for item in group.inputs if item.table == table.name]
     return TableDescription(
         name=table.name,
-        rows=table.rows,
+        rows=rows,
         dim=table.dim,
-        num_bytes=table.rows * table.dim * (2 if table.is_half else 4),
+        num_bytes=rows * table.dim * (2 if table.is_half else 4),
         features=tuple(dict.fromkeys(readers)),
         trainable=table.trainable,
+        is_per_domain=spec.num_embedding_copies > 1,
     )

@@ -24,11 +24,12 @@ class TableDescription:
     """An embedding table and who reads it."""
 
     name: str
-    rows: int
+    rows: int  # of all its copies, where each domain has one
     dim: int
     num_bytes: int
     features: tuple[str, ...]
     trainable: bool
+    is_per_domain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from peprank.batch import MISSING, Features, Ids
 from peprank.errors import DataError
+from peprank.nn.domains import check_domains
 
 Fill = Callable[[Tensor, torch.Generator], object]  # writes first values into a float32 table, in place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One embedding table, rows x dim."""
+    """One embedding table, rows x dim, of which there may be a copy per domain."""
 
     name: str
     rows: int
@@ -51,26 +52,29 @@ class Gathered(NamedTuple):
 
 
 class Arena(nn.Module):
-    """Tables of one width, type and trainability in one parameter [1 + sum of rows, dim].
+    """Tables of one width, type and trainability in one parameter [1 + D x sum of rows, dim].
 
-    Row 0 is zero and stays zero: MISSING ids read it. Each table follows, in the order given. The gradient is a sparse
-    COO tensor, so an optimiser sees only the rows that a batch touched.
+    Row 0 is zero and stays zero: MISSING ids read it. Each table follows, in the order given, its copy for domain 0
+    first; the row's domain picks the copy. The gradient is a sparse COO tensor, so an optimiser sees only the rows that
+    a batch touched.
 
     Args:
         tables: the tables, all of one `Table.arena`.
         lookups: what a batch reads, in the order of the gathered vectors.
+        num_domains: D, copies of each table; 1: all domains share one.
         seed: with a table's name, fixes its first values whatever other tables there are.
     """
 
-    def __init__(self, tables: Sequence[Table], lookups: Sequence[Lookup], *, seed: int) -> None:
+    def __init__(self, tables: Sequence[Table], lookups: Sequence[Lookup], *, num_domains: int = 1, seed: int) -> None:
         super().__init__()
+        self.num_domains = num_domains
         first = tables[0]
         self.tables = {table.name: table for table in tables}
         self.places: dict[str, slice] = {}
         end = 1
         for table in tables:
-            self.places[table.name] = slice(end, end + table.rows)
-            end += table.rows
+            self.places[table.name] = slice(end, end + num_domains * table.rows)
+            end = self.places[table.name].stop
         self.lookups = tuple(lookups)
         weight = torch.empty(end, first.dim, dtype=torch.float16 if first.is_half else torch.float32)
         self.weight = nn.Parameter(weight, requires_grad=first.trainable)
@@ -83,7 +87,20 @@ class Arena(nn.Module):
         rows[0].zero_()
         largest_first = sorted(self.tables.values(), key=lambda table: -table.rows)
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            list(threads.map(lambda table: _draw(table, rows[self.places[table.name]], seed), largest_first))
+            list(threads.map(lambda table: self._draw(table, rows[self.places[table.name]], seed), largest_first))
+
+    @torch.no_grad()
+    def _draw(self, table: Table, values: Tensor, seed: int) -> None:
+        """First values of one table and its copies [D x rows, dim], in place."""
+        drawn = values.float() if table.is_half else values
+        generator = torch.Generator().manual_seed(_table_seed(seed, table.name))
+        for copy in drawn.view(self.num_domains, table.rows, table.dim):
+            if table.fill is None:
+                copy.uniform_(-(table.rows**-0.5), table.rows**-0.5, generator=generator)
+            else:
+                table.fill(copy, generator)
+        if table.is_half:
+            values.copy_(drawn)
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
         """Views of a tensor that is laid out like `weight`, one per table."""
@@ -97,37 +114,39 @@ class Arena(nn.Module):
     def forward(self, features: Features) -> list[Gathered]:
         """Vectors of all lookups: one gather for single ids, one pooled gather for the others."""
         ids = {lookup: features.ids[lookup.feature] for lookup in self.lookups}
+        domain = features.domain if self.num_domains > 1 else None
+        if domain is not None:
+            check_domains(domain, self.num_domains)
         single = tuple(lookup for lookup in self.lookups if self._is_single(ids[lookup]))
         bags = tuple(lookup for lookup in self.lookups if lookup not in single)
         gathered = []
         if single:
-            gathered.append(Gathered(single, self._gather(single, [ids[k].values for k in single])))
+            gathered.append(Gathered(single, self._gather(single, [ids[k].values for k in single], domain)))
         if bags:
-            gathered.append(Gathered(bags, self._pool(bags, [ids[k] for k in bags])))
+            gathered.append(Gathered(bags, self._pool(bags, [ids[k] for k in bags], domain)))
         return gathered
 
     def _is_single(self, ids: Ids) -> bool:
         # A half table is read once, as bags: torch cannot add the sparse float16 gradients of two reads.
         return ids.offsets is None and ids.weights is None and self.weight.dtype != torch.float16
 
-    def _gather(self, lookups: tuple[Lookup, ...], values: list[Tensor]) -> Tensor:
+    def _gather(self, lookups: tuple[Lookup, ...], values: list[Tensor], domain: Tensor | None) -> Tensor:
         """Vectors [B, F, dim] of single ids."""
         ids = torch.stack(values, dim=1)  # [B, F]
         if len(ids):
             self._check(lookups, *ids.aminmax(dim=0))
-        starts = ids.new_tensor([self.places[k.table].start for k in lookups])
-        return self._read((ids + starts).masked_fill_(ids == MISSING, 0))
+        places = ids + ids.new_tensor([self.places[k.table].start for k in lookups])
+        if domain is not None:
+            places += domain[:, None] * ids.new_tensor([self.tables[k.table].rows for k in lookups])
+        return self._read(places.masked_fill_(ids == MISSING, 0))
 
-    def _pool(self, lookups: tuple[Lookup, ...], ids: list[Ids]) -> Tensor:
+    def _pool(self, lookups: tuple[Lookup, ...], ids: list[Ids], domain: Tensor | None) -> Tensor:
         """Pooled vectors [B, F, dim]: bag f·B + b holds the ids of row b in lookup f."""
         bags = [_bags(item) for item in ids]
         for lookup, bag in zip(lookups, bags, strict=True):
             if len(bag.values):
                 self._check((lookup,), *(bound[None] for bound in bag.values.aminmax()))
-        starts = [self.places[k.table].start for k in lookups]
-        places = [
-            (bag.values + start).masked_fill_(bag.values == MISSING, 0) for bag, start in zip(bags, starts, strict=True)
-        ]
+        places = [self._rows_of(lookup, bag, domain) for lookup, bag in zip(lookups, bags, strict=True)]
         lengths = [len(bag.values) for bag in bags]
         ends = [bag.offsets[1:] + sum(lengths[:f]) for f, bag in enumerate(bags)]
         factors = [
@@ -135,6 +154,14 @@ class Arena(nn.Module):
         ]
         pooled = self._sum_bags(torch.cat(places), torch.cat([ends[0].new_zeros(1), *ends]), _join(factors, lengths))
         return pooled.view(len(lookups), len(bags[0].offsets) - 1, pooled.shape[1]).transpose(0, 1)
+
+    def _rows_of(self, lookup: Lookup, bag: _Bags, domain: Tensor | None) -> Tensor:
+        """Rows of the arena that the ids of a bag mean [N]."""
+        places: Tensor = bag.values + self.places[lookup.table].start
+        if domain is not None:
+            shifts = domain * self.tables[lookup.table].rows  # [B]
+            places += shifts.repeat_interleave(bag.offsets.diff(), output_size=len(places))
+        return places.masked_fill_(bag.values == MISSING, 0)
 
     def _sum_bags(self, places: Tensor, offsets: Tensor, factors: Tensor | None) -> Tensor:
         """Sum of factor x row over each bag [number of bags, dim]."""
@@ -158,19 +185,6 @@ class Arena(nn.Module):
                 f"feature '{lookups[k].feature}': id {value} is outside table '{lookups[k].table}': "
                 f"ids must lie in [0, {int(rows[k])})"
             )
-
-
-@torch.no_grad()
-def _draw(table: Table, values: Tensor, seed: int) -> None:
-    """First values of one table [rows, dim], in place."""
-    drawn = values.float() if table.is_half else values
-    generator = torch.Generator().manual_seed(_table_seed(seed, table.name))
-    if table.fill is None:
-        drawn.uniform_(-(table.rows**-0.5), table.rows**-0.5, generator=generator)
-    else:
-        table.fill(drawn, generator)
-    if table.is_half:
-        values.copy_(drawn)
 
 
 class _Bags(NamedTuple):

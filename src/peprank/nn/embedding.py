@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from peprank.batch import Features
 from peprank.nn.arena import Arena, Gathered, Lookup, Table
+from peprank.nn.domains import ByDomain, PerDomain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +31,15 @@ class EmbeddingGroups(nn.Module):
     Args:
         tables: embedding tables.
         groups: the fields that each group joins, in order.
-        dense: modules [B, V] -> [B, D] for numbers, by the name that `Field.dense` gives.
+        dense: modules [B, V] -> [B, D] for numbers, by the name that `Field.dense` gives; with several domains those
+            are `PerDomain`.
+        num_domains: copies of each table, one per domain, which the row's domain picks; 1: all domains share one.
         seed: fixes the first values of the tables.
 
     Shapes: Features of B rows -> {group: float [B, D_g]}.
 
     Raises:
-        DataError: an id lies outside its table.
+        DataError: an id lies outside its table, or, with several domains, a row's domain is none of them.
     """
 
     def __init__(
@@ -45,9 +48,11 @@ class EmbeddingGroups(nn.Module):
         groups: Mapping[str, Sequence[Field]],
         *,
         dense: Mapping[str, nn.Module] | None = None,
+        num_domains: int = 1,
         seed: int,
     ) -> None:
         super().__init__()
+        self.num_domains = num_domains
         self.groups = {name: tuple(fields) for name, fields in groups.items()}
         arena_of = {table.name: table.arena for table in tables}
         lookups = _lookups(self.groups)
@@ -56,6 +61,7 @@ class EmbeddingGroups(nn.Module):
                 arena: Arena(
                     [table for table in tables if table.arena == arena],
                     [lookup for lookup in lookups if arena_of[lookup.table] == arena],
+                    num_domains=num_domains,
                     seed=seed,
                 )
                 for arena in dict.fromkeys(arena_of.values())
@@ -91,11 +97,20 @@ class EmbeddingGroups(nn.Module):
             elif field.dense is not None:
                 key = (field.feature, field.dense)
                 if key not in mapped:
-                    mapped[key] = self.dense[_dense_key(field.dense)](features.numbers[field.feature])
+                    mapped[key] = self._mapped(self.dense[_dense_key(field.dense)], field.feature, features)
                 parts.append(mapped[key])
             else:
                 parts.append(features.numbers[field.feature])
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def _mapped(self, dense: nn.Module, feature: str, features: Features) -> Tensor:
+        """Vectors [B, D] of a feature's numbers."""
+        numbers = features.numbers[feature]
+        if not isinstance(dense, PerDomain):
+            vectors: Tensor = dense(numbers)
+            return vectors
+        by = ByDomain(features.domain, self.num_domains)
+        return by.restored(dense(by.gathered(numbers), by))
 
     def arena(self, name: str) -> Arena:
         """The arena called `name`."""

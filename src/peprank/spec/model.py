@@ -126,6 +126,7 @@ class DomainSpec:
     feature: str  # id feature (or raw feature with boundaries)
     num_domains: int  # ids of that feature; each is a domain
     num_towers: int = 1  # 1: towers are shared by all domains; else num_domains
+    has_own_embeddings: bool = False  # each domain has a copy of every table and dense embedding
     default: str | None = None  # serving: value that stands in for an unknown domain; None: such a row is refused
 
     def __post_init__(self) -> None:
@@ -166,7 +167,15 @@ class ModelSpec:
     @property
     def picks_by_domain(self) -> bool:
         """Whether a row's domain picks parts of the network: one that is not known cannot be scored."""
-        return self.domain is not None and (self.domain.num_towers > 1 or isinstance(self.trunk, PICKED_BY_DOMAIN))
+        if self.domain is None:
+            return False
+        own = self.domain.num_towers > 1 or self.domain.has_own_embeddings
+        return own or isinstance(self.trunk, PICKED_BY_DOMAIN)
+
+    @property
+    def num_embedding_copies(self) -> int:
+        """Copies of each table and dense embedding: one per domain, or one for all."""
+        return self.domain.num_domains if self.domain is not None and self.domain.has_own_embeddings else 1
 
     @property
     def num_domains(self) -> int:

@@ -143,6 +143,7 @@ class ModelConfig(_message.Message):
     USE_PARETO_LOSS_WEIGHT_FIELD_NUMBER: _builtins.int
     DOMAIN_FEATURE_FIELD_NUMBER: _builtins.int
     DEFAULT_DOMAIN_FIELD_NUMBER: _builtins.int
+    EMBEDDINGS_PER_DOMAIN_FIELD_NUMBER: _builtins.int
     LINEAR_INIT_FIELD_NUMBER: _builtins.int
     num_class: _builtins.int
     """Of a model with one task: logits, 1 or the number of classes for a softmax."""
@@ -157,6 +158,10 @@ class ModelConfig(_message.Message):
     default_domain: _builtins.str
     """Raw value of the domain that serving falls back to when a row's domain is unknown; not set: such a row is
     refused.
+    """
+    embeddings_per_domain: _builtins.bool
+    """Whether each domain has embeddings of its own: a copy of every table, which the row's domain picks, and of every
+    autodis and mlp embedding. With task_domain_num it makes a model's "SpecificAll".
     """
     linear_init: Global___LinearInit.ValueType
     """What linear maps start from; not set: XAVIER for PEPNet in the paper's wirings, TORCH for all else."""
@@ -338,11 +343,12 @@ class ModelConfig(_message.Message):
         use_pareto_loss_weight: _builtins.bool | None = ...,
         domain_feature: _builtins.str | None = ...,
         default_domain: _builtins.str | None = ...,
+        embeddings_per_domain: _builtins.bool | None = ...,
         linear_init: Global___LinearInit.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "feature_groups", b"feature_groups", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "feature_groups", b"feature_groups", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["dlrm", "deepfm", "multi_tower", "multi_tower_din", "mask_net", "wide_and_deep", "dcn_v1", "dcn_v2", "xdeepfm", "wukong", "simple_multi_task", "mmoe", "dbmtl", "ple", "dc2vr", "dlrm_hstu", "pepnet", "ultra_hstu", "dssm", "dssm_v2", "dat", "hstu_match", "mind", "tdm", "rocket_launching", "sid_rqvae", "sid_rqkmeans", "shared_bottom", "star"]  # noqa: Y015
     _WhichOneofArgType_model: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
