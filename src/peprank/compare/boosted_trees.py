@@ -28,7 +28,7 @@ PARAMETERS: Final[Mapping[str, float]] = MappingProxyType(
         "num_leaves": 31,
         "min_data_in_leaf": 100,
         "lambda_l2": 5.0,
-        # Each tree sees half of the columns and 80 % of the rows, which guards against over-fitting; seeds differ by it.
+        # Each tree sees half of the columns and 80 % of the rows: less over-fitting, and what seeds differ by.
         "feature_fraction": 0.5,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
