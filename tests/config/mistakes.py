@@ -341,7 +341,14 @@ def _groups() -> list[Mistake]:
         Mistake("empty group", '    feature_names: ["tab"]\n', "", "", "name at least one feature"),
         Mistake("group twice", 'group_name: "uia"', 'group_name: "domain" # 2', "# 2", "the name of an earlier group"),
         Mistake(
-            "wide group", "group_type: DEEP", "group_type: WIDE", "WIDE", "is not supported yet; the group type is DEEP"
+            "wide group",
+            "group_type: DEEP",
+            "group_type: WIDE",
+            "WIDE",
+            "pepnet reads no wide groups, which deepfm and",
+        ),
+        Mistake(
+            "sequences", "group_type: DEEP", "group_type: SEQUENCE", "SEQUENCE", "not supported yet; write DEEP or"
         ),
         Mistake("sequence group", "group_type: DEEP", "sequence_groups {}", "sequence_groups", "is not supported yet"),
         Mistake(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.mistakes import Mistake
+from tests.config.mistakes import SOFTMAX, Mistake
 
 PEPNET = """\
   pepnet {
@@ -13,7 +13,8 @@ PEPNET = """\
 """
 BOTTOM = "bottom_mlp { hidden_units: [8, 4] }"
 EXPERT = "expert_mlp { hidden_units: [8, 4] }"
-CROSS, DEEP, FINAL = "cross {}", "deep { hidden_units: [8, 4] }", "final { hidden_units: 6 }"
+CROSS, CIN = "cross {}", "cin { cin_layer_size: [6, 4] }"
+DEEP, FINAL = "deep { hidden_units: [8, 4] }", "final { hidden_units: 6 }"
 STAR = "star_mlp { hidden_units: [8, 4] }"
 OWN_TABLES = "embeddings_per_domain: true"
 TAB = 'domain_feature: "tab"'
@@ -28,14 +29,22 @@ ONE_OWN = f"expert_num_per_task: 1 {OWN}"
 LEVEL = _level(ONE_OWN)
 
 
-def _in(model: str, name: str, fields: str, at: str, says: str, *, domain: str = TAB) -> Mistake:
-    """BASE with another model, which has these fields before its towers."""
-    return Mistake(f"{model}: {name}", PEPNET, f"  {domain}\n  {model} {{\n    {fields}\n", at, says)
+def _group(name: str, features: str, kind: str = "DEEP") -> str:
+    return f'  feature_groups {{\n group_name: "{name}" feature_names: [{features}] group_type: {kind}\n  }}\n'
 
 
-def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
-    """What every rival has; `fields` are those that this one needs."""
-    return [
+WIDE, FM = _group("wide", '"user_id", "item"', "WIDE"), _group("fm", '"user_id", "item"')
+DEEPFM = WIDE + FM + _group("deep", '"tab", "price"')
+
+
+def _in(model: str, name: str, fields: str, at: str, says: str, *, domain: str = TAB, groups: str = "") -> Mistake:
+    """BASE with another model, which has these fields before its towers, and with more groups."""
+    return Mistake(f"{model}: {name}", PEPNET, f"{groups}  {domain}\n  {model} {{\n    {fields}\n", at, says)
+
+
+def _inputs_and_domain(model: str, fields: str = "", *, groups: str = "") -> list[Mistake]:
+    """What every rival has; `fields` and `groups` are those that this one needs."""
+    made = [
         _in(model, "unknown input", f'{fields} input_group_names: "uja"', "uja", "did you mean 'uia'?"),
         _in(
             model, "input twice", f'{fields} input_group_names: ["all", "all"]', '"all", "all"', "in this list already"
@@ -47,6 +56,7 @@ def _inputs_and_domain(model: str, fields: str = "") -> list[Mistake]:
         ),
         _in(model, "plain domain", fields, '"age"', "holds plain numbers", domain='domain_feature: "age"'),
     ]
+    return [mistake._replace(new=f"{groups}{mistake.new}") for mistake in made]
 
 
 RIVAL_MISTAKES = [
@@ -54,6 +64,8 @@ RIVAL_MISTAKES = [
     *_inputs_and_domain("shared_bottom", BOTTOM),
     *_inputs_and_domain("mmoe", EXPERT),
     *_inputs_and_domain("ple", LEVEL),
+    *_inputs_and_domain("deepfm", DEEP, groups=DEEPFM),
+    *_inputs_and_domain("xdeepfm", f"{CIN} {DEEP} {FINAL}", groups=DEEPFM),
     *_inputs_and_domain("dcn_v1", f"{CROSS} {DEEP} {FINAL}"),
     *_inputs_and_domain("dcn_v2", f"{CROSS} {FINAL}"),
     *_inputs_and_domain("star", STAR),
@@ -89,6 +101,58 @@ RIVAL_MISTAKES = [
         _level(f"{ONE_OWN} share_num: 1\n share_expert_net {{ hidden_units: [4, 8] }}"),
         "share_expert_net",
         "must end in the width of task_expert_net, 4, since a gate mixes both",
+    ),
+    _in("deepfm", "no wide group", DEEP, "deepfm {", "there is no feature group 'wide'", groups=DEEPFM[len(WIDE) :]),
+    _in("deepfm", "no deep group", DEEP, "deepfm {", "there is no feature group 'deep'", groups=WIDE + FM),
+    _in("deepfm", "no deep", FINAL, "deepfm {", "is missing; write deep { ... }", groups=DEEPFM),
+    _in("deepfm", "empty deep", f"{FINAL}\n deep {{}}", "deep {}", "has no layers; write hidden_units", groups=DEEPFM),
+    _in("deepfm", "zero width", f"{DEEP} wide_embedding_dim: 0", "dim: 0", "must be at least 1", groups=DEEPFM),
+    _in("deepfm", "initializer", f'{DEEP} wide_init_fn: "zero"', '"zero"', "not a supported init", groups=DEEPFM),
+    _in(
+        "deepfm",
+        "unequal vectors",
+        DEEP,
+        '"item", "tab"',
+        "'item' has 8 columns and 'tab' has 4, but only vectors of one width can be multiplied; give all of them one "
+        "embedding_dim, or name those to multiply in a group 'fm'",
+        groups=WIDE + _group("deep", '"item", "tab"'),
+    ),
+    _in(
+        "deepfm",
+        "unequal vectors of several groups",
+        f'{DEEP} input_group_names: ["all", "domain"]',
+        "deepfm {",
+        "'user_id' has 8 columns and 'tab' has 4, but only vectors of one width can be multiplied",
+        groups=WIDE,
+    ),
+    _in(
+        "deepfm",
+        "classes added up",
+        f"{DEEP}\n task_towers {{ tower_name: 'c' label_name: 'click' num_class: 3 {SOFTMAX} }}",
+        "deepfm {",
+        "so wide and fm would be added to all classes alike and change no probability; write final { hidden_units",
+        groups=DEEPFM,
+    ),
+    _in("xdeepfm", "no cin", f"{DEEP} {FINAL}", "xdeepfm {", "is missing; write cin { ... }", groups=DEEPFM),
+    _in("xdeepfm", "empty cin", f"{DEEP} {FINAL}\n cin {{}}", "cin {}", "write cin_layer_size: [64", groups=DEEPFM),
+    _in("xdeepfm", "empty deep", f"{CIN} {FINAL}\n deep {{}}", "deep {}", "has no layers; write hidden", groups=DEEPFM),
+    _in("xdeepfm", "no final", f"{CIN} {DEEP}", "xdeepfm {", "is missing; write final { ... }", groups=DEEPFM),
+    _in(
+        "xdeepfm",
+        "zero vectors",
+        f"{DEEP} {FINAL}\n cin {{ cin_layer_size: [6, 0] }}",
+        "[6, 0]",
+        "every width must be at least 1",
+        groups=DEEPFM,
+    ),
+    _in(
+        "xdeepfm",
+        "plain numbers",
+        f"{CIN} {DEEP} {FINAL}",
+        '"item", "age"',
+        "'item' has 16 columns and 'age' has 1, but only vectors of one width can be multiplied; give all of them one "
+        "embedding_dim, or leave plain numbers out and write group_type: WIDE",
+        groups=_group("wide", '"item", "age"', "WIDE") + _group("deep", '"tab"'),
     ),
     _in("dcn_v1", "no cross", f"{DEEP} {FINAL}", "dcn_v1 {", "is missing; write cross { ... }"),
     _in("dcn_v1", "no deep", f"{CROSS} {FINAL}", "dcn_v1 {", "is missing; write deep { ... }"),

@@ -6,11 +6,12 @@ import pytest
 
 from peprank.config import Lowered, lower, parse
 from peprank.errors import ConfigError
+from peprank.spec.embedding import Distribution, InitSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import BinaryCrossEntropy, DomainSpec, MetricKind, MetricSpec, TaskSpec
-from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
+from peprank.spec.single_task import CINSpec, CrossSpec, DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 from tests.config.base import BASE
-from tests.config.rival_mistakes import PEPNET, TAB
+from tests.config.rival_mistakes import DEEPFM, PEPNET, TAB, WIDE
 
 HEAD = BASE[: BASE.index("  pepnet {")]
 BCE = "losses { binary_cross_entropy {} }"
@@ -22,8 +23,8 @@ def one_task(model: str, fields: str = BCE, *, head: str = HEAD) -> Lowered:
     return lower(parse(f"{head}{model}\n{fields}\n}}\n", "pipeline.config"))
 
 
-def several_tasks(model: str, fields: str) -> Lowered:
-    return lower(parse(BASE.replace(PEPNET, f"  {TAB}\n  {model} {{\n    {fields}\n"), "pipeline.config"))
+def several_tasks(model: str, fields: str, *, groups: str = "") -> Lowered:
+    return lower(parse(BASE.replace(PEPNET, f"{groups}  {TAB}\n  {model} {{\n    {fields}\n"), "pipeline.config"))
 
 
 def test_the_task_is_the_first_label_and_is_called_like_it() -> None:
@@ -119,3 +120,82 @@ def test_dcn_v2_has_matrices_of_low_rank_unless_the_rank_is_zero() -> None:
         backbone=MLPSpec(hidden_dims=(9,)),
         deep=MLPSpec(hidden_dims=(8,)),
     )
+
+
+def test_deepfm_reads_the_peers_groups_by_name() -> None:
+    lowered = several_tasks("deepfm", "deep { hidden_units: [8, 4] } final { hidden_units: 6 }", groups=DEEPFM)
+    assert lowered.spec.model.trunk == DeepFMSpec(
+        wide_group="wide",
+        fm_group="fm",
+        deep_group="deep",
+        deep=MLPSpec(hidden_dims=(8, 4)),
+        final=MLPSpec(hidden_dims=(6,)),
+    )
+    assert [group.name for group in lowered.spec.model.groups] == ["wide", "fm", "deep"]
+
+
+def test_wide_groups_have_tables_of_their_own() -> None:
+    fields = 'deep { hidden_units: 8 } wide_embedding_dim: 2 wide_init_fn: "nn.init.zeros_"'
+    lowered = several_tasks("deepfm", fields, groups=DEEPFM)
+    tables = {table.name: table for table in lowered.spec.model.tables}
+    assert list(tables) == ["user_id_emb", "item_emb", "tab_emb", "price_emb", "user_id_emb_wide", "item_emb_wide"]
+    wide, deep = tables["item_emb_wide"], tables["item_emb"]
+    assert (wide.rows, wide.dim, wide.init) == (deep.rows, 2, InitSpec(distribution=Distribution.ZEROS))
+    assert (deep.dim, deep.init) == (8, None)
+
+
+def test_a_suffix_comes_after_what_marks_a_wide_table() -> None:
+    groups = DEEPFM.replace("group_type: WIDE", 'group_type: WIDE embedding_name_suffix: "own"')
+    model = several_tasks("deepfm", "deep { hidden_units: 8 }", groups=groups).spec.model
+    assert [item.table for item in model.group("wide").inputs] == ["user_id_emb_wide_own", "item_emb_wide_own"]
+
+
+def test_wide_tables_are_4_wide_in_deepfm_and_16_in_xdeepfm() -> None:
+    deepfm = several_tasks("deepfm", "deep { hidden_units: 8 }", groups=DEEPFM).spec.model
+    assert [item.dim for item in deepfm.group("wide").inputs] == [4, 4]
+    fields = "cin { cin_layer_size: [6, 4] } deep { hidden_units: 8 } final {}"
+    lowered = several_tasks("xdeepfm", fields, groups=DEEPFM)
+    assert [item.dim for item in lowered.spec.model.group("wide").inputs] == [16, 16]
+    assert lowered.spec.model.trunk == XDeepFMSpec(
+        fields_group="wide",
+        deep_group="deep",
+        cin=CINSpec(hidden_dims=(6, 4)),
+        deep=MLPSpec(hidden_dims=(8,)),
+        final=MLPSpec(),
+    )
+
+
+def test_numbers_without_a_table_are_part_of_a_wide_group_as_they_are() -> None:
+    groups = DEEPFM.replace(WIDE, WIDE.replace('"item"', '"age"'))
+    model = several_tasks("deepfm", "deep { hidden_units: 8 }", groups=groups).spec.model
+    assert [(item.feature, item.dim, item.table) for item in model.group("wide").inputs] == [
+        ("user_id", 4, "user_id_emb_wide"),
+        ("age", 1, None),
+    ]
+
+
+def test_a_feature_of_wide_groups_needs_no_width_of_its_own() -> None:
+    text = BASE.replace("num_buckets: 50\n    embedding_dim: 8", "num_buckets: 50")
+    groups = WIDE + DEEPFM[DEEPFM.index('  feature_groups {\n group_name: "deep"') :].replace('"tab", "price"', '"tab"')
+    used = text[: text.index("  feature_groups {")] + groups + text[text.index(PEPNET) :]
+    model = lower(parse(used.replace(PEPNET, f"  {TAB}\n  deepfm {{\n deep {{ hidden_units: 8 }}\n"), "c")).spec.model
+    assert [table.name for table in model.tables] == ["user_id_emb_wide", "item_emb_wide", "tab_emb"]
+
+
+def test_the_vectors_are_those_of_deep_where_there_is_no_group_for_them() -> None:
+    groups = WIDE + DEEPFM[DEEPFM.index('  feature_groups {\n group_name: "deep"') :]
+    trunk = several_tasks("deepfm", "deep { hidden_units: 8 }", groups=groups).spec.model.trunk
+    assert trunk == DeepFMSpec(wide_group="wide", fm_group="deep", deep_group="deep", deep=MLPSpec(hidden_dims=(8,)))
+
+
+def test_several_groups_can_be_joined_into_the_input_of_the_layers() -> None:
+    fields = 'deep { hidden_units: 8 } input_group_names: ["all", "uia"]'
+    model = several_tasks("deepfm", fields, groups=DEEPFM).spec.model
+    assert isinstance(model.trunk, DeepFMSpec)
+    assert model.trunk.deep_group == "all + uia"
+    assert [group.name for group in model.groups] == ["wide", "fm", "all + uia"]
+
+
+def test_one_task_of_deepfm_has_a_bias() -> None:
+    (task,) = one_task("deepfm { deep { hidden_units: 8 } }", head=HEAD + DEEPFM).spec.model.tasks
+    assert task.logit_bias

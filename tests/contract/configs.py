@@ -22,6 +22,8 @@ _LEVEL = """extraction_networks {
   }"""
 _DEEP = "deep { hidden_units: [8, 4] }"
 _FINAL = "final { hidden_units: 4 }"
+_WIDE = 'feature_groups { group_name: "wide" feature_names: ["user", "item", "tags", "price"] group_type: WIDE }'
+_FM = 'feature_groups { group_name: "fm" feature_names: ["user", "item", "tags", "price"] }'
 
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
@@ -30,6 +32,9 @@ _MODELS = {
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",
     "ple": f"ple {{ {_PRIORS} {_LEVEL} {_LEVEL}",
     "mmoe-plain gate": f"mmoe {{ {_PRIORS} {_EXPERT} num_expert: 3",
+    "deepfm": f"{_WIDE} {_FM} deepfm {{ {_PRIORS} {_DEEP} {_FINAL} wide_embedding_dim: 2",
+    "deepfm-added up": f"{_WIDE} {_FM} deepfm {{ {_PRIORS} {_DEEP} task_domain_num: 4",
+    "xdeepfm": f"{_WIDE} xdeepfm {{ {_PRIORS} cin {{ cin_layer_size: [6, 4] }} {_DEEP} {_FINAL} wide_embedding_dim: 3",
     "dcn_v1": f"dcn_v1 {{ {_PRIORS} cross {{}} {_DEEP} {_FINAL} task_domain_num: 4",
     "dcn_v2": f"dcn_v2 {{ {_PRIORS} backbone {{ hidden_units: 8 }} cross {{ low_rank: 4 }} {_DEEP} final {{}}",
     "dcn_v2-stacked": f"dcn_v2 {{ {_PRIORS} cross {{ cross_num: 2 low_rank: 0 }} {_FINAL}",
@@ -38,7 +43,10 @@ _MODELS = {
     ),
     "star": f"star {{ {_PRIORS} star_mlp {{ hidden_units: [8, 4] }} partitioned_normalization: true",
 }
-_OF_ONE_TASK = {"dcn_v1-one task": _MODELS["dcn_v1"], "dcn_v2-one task": _MODELS["dcn_v2-stacked"]}
+_OF_ONE_TASK = {
+    f"{name.partition('-')[0]}-one task": _MODELS[name]
+    for name in ("deepfm-added up", "dcn_v1", "dcn_v2-stacked", "xdeepfm")
+}
 
 
 def _config(model: str, *, towers: str = _TOWERS, task: str = "") -> str:

@@ -13,7 +13,7 @@ from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.multi_domain import StarSpec
-from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
+from peprank.spec.single_task import CINSpec, CrossSpec, DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 from peprank.spec.trunk import (
     EPNetGate,
     EPNetSpec,
@@ -49,6 +49,12 @@ GROUPS = (
     GroupSpec(name="domain", inputs=(TAB, STATISTICS)),
     GroupSpec(name="uia", inputs=(USER, ITEM, PRICE_VECTOR)),
 )
+WIDE_TABLES = tuple(replace(table, name=f"{table.name}_wide", dim=3) for table in (TABLES[0], TABLES[1], TABLES[3]))
+WIDE = GroupSpec(
+    name="wide",
+    inputs=tuple(replace(item, dim=3, table=f"{item.table}_wide") for item in (USER, ITEM, TAGS)),
+)
+FM = GroupSpec(name="fm", inputs=(USER, ITEM, TAB, TAGS))
 TASKS = tuple(TaskSpec(name=name, label=name) for name in ("click", "like", "buy"))
 _MLP = MLPSpec(hidden_dims=(12, 8))
 
@@ -105,6 +111,15 @@ DCN_V2 = _rival(
     )
 )
 STAR = _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=5))
+DEEPFM = DeepFMSpec(wide_group="wide", fm_group="fm", deep_group=JOINED, deep=_MLP)
+XDEEPFM = XDeepFMSpec(
+    fields_group="wide", deep_group=JOINED, cin=CINSpec(hidden_dims=(5, 4)), deep=_MLP, final=MLPSpec(hidden_dims=(8,))
+)
+
+
+def _with_wide_groups(spec: ModelSpec, *groups: GroupSpec) -> ModelSpec:
+    return replace(spec, tables=(*spec.tables, *WIDE_TABLES), groups=(*groups, *spec.groups))
+
 
 
 def _with_own_embeddings(spec: ModelSpec) -> ModelSpec:
@@ -159,6 +174,9 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     "mmoe_gate_mlp_domain_towers": _with_domain_towers(
         _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
     ),
+    "deepfm": _with_wide_groups(_rival(replace(DEEPFM, final=_MLP)), WIDE, FM),
+    "deepfm_added_up_domain_towers": _with_domain_towers(_with_wide_groups(_rival(DEEPFM), WIDE, FM)),
+    "xdeepfm": _with_wide_groups(_rival(XDEEPFM), WIDE),
     "dcn_v1": DCN_V1,
     "dcn_v1_without_logit_bias": replace(DCN_V1, tasks=tuple(replace(task, logit_bias=False) for task in DCN_V1.tasks)),
     "dcn_v2": DCN_V2,

@@ -172,10 +172,36 @@ def test_star_is_told_by_the_weights_of_a_row() -> None:
     ]
 
 
+def test_deepfm_is_told_by_its_three_parts() -> None:
+    description = describe(EVERY_MODEL["deepfm"])
+    assert description.equations == (
+        "o = sum of wide",
+        "p = Σ_(i<j) v_i ⊗ v_j, v = fm",
+        "h = Final(o ⊕ p ⊕ Deep(all + domain + uia))",
+        "logit_t = Tower_t(h)",
+    )
+    added_up = describe(EVERY_MODEL["deepfm_added_up_domain_towers"])
+    assert added_up.equations[2:] == ("logit_t = o + Σ p + Tower_t(Deep(all + domain + uia))",)
+    assert [part.name for part in added_up.parts] == ["dense embeddings", "deep", "task towers"]
+
+
+def test_every_entry_of_the_vectors_passes_the_maps_of_a_cin() -> None:
+    description = describe(EVERY_MODEL["xdeepfm"])
+    assert description.equations == (
+        "x^0 = the vectors of wide",
+        "x^k_h = Σ_i,j W^k_(h,i,j) (x^(k-1)_i ⊗ x^0_j) + b^k_h, k = 1 .. 2",
+        "h = Final(sums of all x^k_h ⊕ Deep(all + domain + uia))",
+        "logit_t = Tower_t(h)",
+    )
+    part = description.parts[1]  # 3 fields of 3 columns, 5 and 4 vectors per layer
+    assert (part.name, part.parameters) == ("CIN", 5 * (3 * 3 + 1) + 4 * (5 * 3 + 1))
+    assert part.multiply_adds == 3 * (5 * 3 * 3 + 4 * 5 * 3)
+
+
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)
 def test_counts_are_those_of_the_network(spec: ModelSpec) -> None:
     ranker, description = build(spec, seed=0), describe(spec)
     assert description.dense_parameters == sum(value.numel() for _, value in ranker.dense_parameters())
-    tables = {name: value for name, value in ranker.weights().items() if name.endswith("_emb.weight")}
+    tables = {name: value for name, value in ranker.weights().items() if "_emb" in name}
     assert description.embedding_parameters == sum(value.numel() for value in tables.values())
     assert description.embedding_bytes == sum(value.nbytes for value in tables.values())

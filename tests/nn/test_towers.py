@@ -53,3 +53,14 @@ def test_shared_towers_do_not_ask_for_the_domain() -> None:
 
 def test_an_empty_batch_has_the_logits_shape() -> None:
     assert domain_towers()(torch.randn(0, 2, 4), torch.zeros(0, dtype=torch.int64)).shape == (0, 3)
+
+
+def test_an_offset_is_added_to_the_logit_as_it_is() -> None:
+    tower = Tower(MLP(2, ()), has_offset=True)
+    with_offset = torch.tensor([[5.0, 1.0, 2.0], [-7.0, 3.0, 4.0]])
+    expected = with_offset[:, :1] + tower.logit(with_offset[:, 1:])
+    torch.testing.assert_close(tower(with_offset), expected, rtol=0, atol=0)
+
+
+def test_a_logit_may_do_without_a_bias() -> None:
+    assert Tower(MLP(2, ()), bias=False)(torch.zeros(1, 2)).item() == 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -14,22 +15,24 @@ from torch import Tensor, nn
 from peprank.models import MultiTaskRanker, build
 from peprank.models.dcn_v1 import DCNv1
 from peprank.models.dcn_v2 import DCNv2
+from peprank.models.deepfm import DeepFM
 from peprank.models.mmoe import MMoE
 from peprank.models.ple import PLE
 from peprank.models.shared_bottom import SharedBottom
 from peprank.models.star import Star
+from peprank.models.xdeepfm import XDeepFM
 from peprank.nn import Experts, Extraction, PartitionedNorm
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.multi_domain import StarSpec
-from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec
+from peprank.spec.single_task import CINSpec, CrossSpec, DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import dcn, mmoe, ple, shared_bottom, simple_multi_task, star
+from tests.reference import dcn, deepfm, mmoe, ple, shared_bottom, simple_multi_task, star, xdeepfm
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
-IN_DIM = 5
+ONE_INPUT = {"x": (5,)}
 DOMAIN = (1, 0, 2, 1, 1)  # of each row
 
 
@@ -46,14 +49,18 @@ class Twins:
     """One network twice, and rows to run it on."""
 
     ranker: MultiTaskRanker
+    groups: tuple[GroupSpec, ...]
     loops: Loops
-    x: Tensor  # float64 leaf [B, D]
+    x: Tensor  # float64 leaf [B, D], the feature groups side by side
     labels: Array  # [B, T]
 
     def logits(self) -> Tensor:
         """Of the package."""
         domain = torch.tensor(DOMAIN)
-        logits: Tensor = self.ranker.towers(self.ranker.trunk({"x": self.x}, domain), domain)
+        *starts, _ = accumulate(group.dim for group in self.groups)
+        parts = self.x.tensor_split(starts, dim=1)
+        named = {group.name: part for group, part in zip(self.groups, parts, strict=True)}
+        logits: Tensor = self.ranker.towers(self.ranker.trunk(named, domain), domain)
         return logits
 
     def reference_logits(self) -> Array:
@@ -73,20 +80,29 @@ class Twins:
 
 
 def twins(
-    trunk: TrunkSpec, loops: Callable[[MultiTaskRanker], Loops], *, num_tasks: int = 3, logit_bias: bool = True
+    trunk: TrunkSpec,
+    loops: Callable[[MultiTaskRanker], Loops],
+    *,
+    fields: Mapping[str, tuple[int, ...]] = ONE_INPUT,
+    num_tasks: int = 3,
+    logit_bias: bool = True,
 ) -> Twins:
-    """A small network with random weights, and five rows."""
+    """A small network with random weights, and five rows; `fields` are the widths of each group's features."""
     task = TaskSpec(name="t", label="t", tower=MLPSpec(hidden_dims=(4,)), logit_bias=logit_bias)
     tasks = tuple(replace(task, name=f"t{t}", label=f"t{t}") for t in range(num_tasks))
-    inputs = (GroupInput(feature="x", dim=IN_DIM),)
+    groups = tuple(
+        GroupSpec(name=name, inputs=tuple(GroupInput(feature=f"{name}{k}", dim=dim) for k, dim in enumerate(dims)))
+        for name, dims in fields.items()
+    )
     domain = DomainSpec(feature="domain", num_domains=3)
-    spec = ModelSpec(tables=(), groups=(GroupSpec(name="x", inputs=inputs),), trunk=trunk, tasks=tasks, domain=domain)
+    spec = ModelSpec(tables=(), groups=groups, trunk=trunk, tasks=tasks, domain=domain)
     ranker, g = build(spec, seed=0).double(), torch.Generator().manual_seed(0)
     for parameter in ranker.parameters():  # what starts at 0 or 1 would hide a mistake
         parameter.data += 0.3 * torch.randn(parameter.shape, dtype=torch.float64, generator=g)
-    x = torch.randn(len(DOMAIN), IN_DIM, dtype=torch.float64, generator=g).requires_grad_()
+    in_dim = sum(group.dim for group in groups)
+    x = torch.randn(len(DOMAIN), in_dim, dtype=torch.float64, generator=g).requires_grad_()
     labels = torch.randint(2, (len(DOMAIN), num_tasks), generator=g).double().numpy()
-    return Twins(ranker, loops(ranker), x, labels)
+    return Twins(ranker, groups, loops(ranker), x, labels)
 
 
 def _towers(ranker: MultiTaskRanker) -> list[Layers]:
@@ -195,6 +211,20 @@ def _norm(norm: PartitionedNorm) -> star.Norm:
     )
 
 
+def _deepfm(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, DeepFM)
+    final = None if trunk.final is None else _layers(trunk.final)
+    return deepfm.Net(sum(_DEEPFM_FIELDS["wide"]), trunk.fields, _layers(trunk.deep), final, _towers(ranker))
+
+
+def _xdeepfm(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, XDeepFM)
+    cin, fields = list(_layers(trunk.cin)), (trunk.cin.num_fields, trunk.cin.field_dim)
+    return xdeepfm.Net(fields, cin, _layers(trunk.deep), _layers(trunk.final), _towers(ranker))
+
+
 _EXPERT = MLPSpec(hidden_dims=(6, 4))
 _STAR = StarSpec(group="x", layers=_EXPERT, auxiliary_dim=3)
 _OWN = ExtractionSpec(name="own", num_task_experts=2, task_expert=_EXPERT)
@@ -205,6 +235,11 @@ _CROSS = CrossSpec(num_layers=3)
 _DCN_V1 = DCNv1Spec(group="x", cross=_CROSS, deep=_EXPERT, final=MLPSpec(hidden_dims=(7,)))
 _STACKED = DCNv2Spec(group="x", cross=_CROSS, final=_EXPERT)
 _PARALLEL = replace(_STACKED, cross=replace(_CROSS, rank=2), deep=_EXPERT, final=MLPSpec())
+_DEEPFM = DeepFMSpec(wide_group="wide", fm_group="fm", deep_group="deep", deep=_EXPERT)
+_DEEPFM_FIELDS = {"wide": (1, 3), "fm": (2, 2, 2), "deep": (3,)}
+_XDEEPFM = XDeepFMSpec(
+    fields_group="wide", deep_group="deep", cin=CINSpec(hidden_dims=(4, 2)), deep=_EXPERT, final=_EXPERT
+)
 
 EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "simple_multi_task": lambda: twins(SimpleMultiTaskSpec(group="x"), _simple_multi_task),
@@ -218,6 +253,10 @@ EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "dcn_v2_stacked": lambda: twins(_STACKED, _dcn_v2),
     "dcn_v2_parallel_low_rank": lambda: twins(_PARALLEL, _dcn_v2),
     "dcn_v2_backbone": lambda: twins(replace(_PARALLEL, backbone=_EXPERT), _dcn_v2),
+    "deepfm": lambda: twins(replace(_DEEPFM, final=_EXPERT), _deepfm, fields=_DEEPFM_FIELDS),
+    "deepfm_added_up": lambda: twins(_DEEPFM, _deepfm, fields=_DEEPFM_FIELDS),
+    "deepfm_one_task": lambda: twins(_DEEPFM, _deepfm, fields=_DEEPFM_FIELDS, num_tasks=1),
+    "xdeepfm": lambda: twins(_XDEEPFM, _xdeepfm, fields={"wide": (2, 2, 2), "deep": (3,)}),
     "ple_without_shared_experts": lambda: twins(PLESpec(group="x", levels=(_OWN, _OWN)), _ple),
     "star": lambda: twins(_STAR, _star),
     "star_without_auxiliary_network": lambda: twins(replace(_STAR, auxiliary_dim=0), _star),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from peprank.config.lower_features import EmbeddedFeature
 from peprank.config.place import Place, meant
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.embedding import GroupInput, GroupSpec, TableSpec
+from peprank.config.strings import initializer
+from peprank.spec.embedding import GroupInput, GroupSpec, InitSpec, TableSpec
 from peprank.spec.feature import RawFeature
 
 FIELD_OF: Final = {
@@ -28,10 +29,40 @@ class Groups:
     groups: tuple[GroupSpec, ...]
     tables: tuple[TableSpec, ...]
     names: tuple[str, ...]  # all that the file gives, also of groups with mistakes in them
+    places: Mapping[str, Place] = field(default_factory=dict)  # of each group by name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wide:
+    """The tables of groups of the type WIDE, which are their own."""
+
+    dim: int = 4
+    init: InitSpec | None = None  # None: as the feature's own
+
+
+def wide_tables(model: Place) -> Wide:
+    """What the model's message says of them; a message without such fields has the peer's default."""
+    if not has_wide_groups(model):
+        return Wide()
+    dim, text = model["wide_embedding_dim"].node, model["wide_init_fn"].node
+    assert isinstance(dim, int)
+    assert isinstance(text, str)
+    if dim < 1:
+        model["wide_embedding_dim"].error("must be at least 1")
+    return Wide(dim=max(dim, 1), init=initializer(text, model["wide_init_fn"]) if text else None)
+
+
+def has_wide_groups(model: Place) -> bool:
+    """Whether the model is one of those that read groups of the type WIDE."""
+    return model.has("wide_embedding_dim")
 
 
 def groups(
-    configs: Sequence[pb.FeatureGroupConfig], at: Place, features: Mapping[str, EmbeddedFeature], broken: Set[str]
+    configs: Sequence[pb.FeatureGroupConfig],
+    at: Place,
+    features: Mapping[str, EmbeddedFeature],
+    broken: Set[str],
+    wide: Wide,
 ) -> Groups:
     """All groups and the tables that they need. Features in `broken` are known but could not be lowered."""
     tables = _Tables()
@@ -40,13 +71,14 @@ def groups(
         if config.group_name in lowered:
             at[index]["group_name"].error("is the name of an earlier group; give each group a name of its own")
             continue
-        group = _group(config, at[index], features, broken, tables)
+        group = _group(config, at[index], features, broken, tables, wide)
         if group is not None:
             lowered[config.group_name] = group
     return Groups(
         groups=tuple(lowered.values()),
         tables=tables.all(),
         names=tuple(dict.fromkeys(config.group_name for config in configs)),
+        places={config.group_name: at[index] for index, config in enumerate(configs)},
     )
 
 
@@ -56,7 +88,10 @@ def _group(
     features: Mapping[str, EmbeddedFeature],
     broken: Set[str],
     tables: _Tables,
+    wide: Wide,
 ) -> GroupSpec | None:
+    if msg.group_type not in (pb.DEEP, pb.WIDE):
+        at["group_type"].error("is not supported yet; write DEEP or WIDE")
     if not msg.feature_names and not msg.sequence_groups:
         at["feature_names"].error("is missing; name at least one feature")
     inputs: dict[str, GroupInput | None] = {}
@@ -65,7 +100,8 @@ def _group(
         if name in inputs:
             place.error("is in this group already; name each feature once")
         elif name in features:
-            inputs[name] = _input(features[name], msg.embedding_name_suffix, tables)
+            own = wide if msg.group_type == pb.WIDE else None
+            inputs[name] = _input(features[name], msg.embedding_name_suffix, tables, own)
         elif name not in broken and features:  # a file without any features has one problem, not fifty
             place.error(f"is not the name of a feature{meant(name, features)}; add it to feature_configs")
     made = tuple(item for item in inputs.values() if item is not None)
@@ -74,15 +110,16 @@ def _group(
     )
 
 
-def _input(feature: EmbeddedFeature, suffix: str, tables: _Tables) -> GroupInput | None:
-    name = f"{feature.name}_{suffix}" if suffix else feature.name
+def _input(feature: EmbeddedFeature, suffix: str, tables: _Tables, wide: Wide | None) -> GroupInput | None:
+    """`wide` is None in groups whose type is not WIDE."""
     if feature.rows:
-        return _looked_up(feature, name, tables)
+        return _looked_up(feature, _named(feature, "wide" if wide else "", suffix), tables, wide)
     assert isinstance(feature.spec, RawFeature)
     if feature.dense is None:
         _warn_of_no_table(feature.at)
         return GroupInput(feature=feature.spec.name, dim=feature.spec.value_dim)
     _refuse_table_fields(feature.at)
+    name = _named(feature, suffix)
     tables.reserve(name, feature)
     if feature.dim is None:
         return None
@@ -95,22 +132,27 @@ def _input(feature: EmbeddedFeature, suffix: str, tables: _Tables) -> GroupInput
     )
 
 
-def _looked_up(feature: EmbeddedFeature, name: str, tables: _Tables) -> GroupInput | None:
-    if feature.dim is None:
+def _named(feature: EmbeddedFeature, *endings: str) -> str:
+    return "_".join(filter(None, (feature.name, *endings)))
+
+
+def _looked_up(feature: EmbeddedFeature, name: str, tables: _Tables, wide: Wide | None) -> GroupInput | None:
+    dim = wide.dim if wide else feature.dim
+    if dim is None:
         if not feature.at["embedding_dim"].is_set:  # a zero has been noted
             feature.at["embedding_dim"].error("is missing; write embedding_dim: 16, say")
         return None
     table = TableSpec(
         name=name,
         rows=feature.rows,
-        dim=feature.dim,
+        dim=dim,
         pooling=feature.pooling,
-        init=feature.init,
+        init=(wide and wide.init) or feature.init,
         trainable=feature.trainable,
         is_half=feature.is_half,
     )
     tables.share(table, feature)
-    return GroupInput(feature=feature.spec.name, dim=feature.dim, table=name)
+    return GroupInput(feature=feature.spec.name, dim=dim, table=name)
 
 
 class _Tables:
@@ -130,9 +172,9 @@ class _Tables:
         first, owner = self._tables.setdefault(table.name, (table, feature))
         if first.rows != table.rows:
             _differ(table.name, "rows", feature, owner, table.rows, first.rows)
-        for name, field in FIELD_OF.items():
+        for name, written in FIELD_OF.items():
             if getattr(table, name) != getattr(first, name):
-                _differ(table.name, field, feature, owner, feature.at[field].node, owner.at[field].node)
+                _differ(table.name, written, feature, owner, feature.at[written].node, owner.at[written].node)
 
     def reserve(self, name: str, feature: EmbeddedFeature) -> None:
         """Note a dense embedding whose name another feature uses."""

@@ -43,6 +43,19 @@ def one_input(names: Sequence[str], at: Place, known: Groups) -> Inputs:
     return replace(inputs, groups=(GroupSpec(name=inputs.name, inputs=tuple(columns)),)) if columns else inputs
 
 
+def group_called(name: str, at: Place, known: Groups) -> Inputs:
+    """The group that a part of the model always reads. `at` is the model's place."""
+    if name not in known.names:
+        note_no_group(name, at, known)
+    return Inputs(groups=tuple(group for group in known.groups if group.name == name), names=(name,))
+
+
+def all_of(*parts: Inputs) -> Inputs:
+    """What several parts of a model read, each group once."""
+    groups = dict.fromkeys(group for part in parts for group in part.groups)
+    return Inputs(groups=tuple(groups), names=tuple(dict.fromkeys(name for part in parts for name in part.names)))
+
+
 def note_no_group(name: str, at: Place, known: Groups) -> None:
     """Note a name that no feature group has."""
     at.error(

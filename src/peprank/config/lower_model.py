@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from peprank.config.lower_domain import NEED_DOMAIN, domain
-from peprank.config.lower_groups import Groups, groups
+from peprank.config.lower_groups import Groups, Wide, groups, has_wide_groups, wide_tables
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
 from peprank.config.lower_losses import Aim
 from peprank.config.lower_multi_domain import star
 from peprank.config.lower_multi_task import mmoe, ple, shared_bottom, simple_multi_task
 from peprank.config.lower_pepnet import pepnet
-from peprank.config.lower_single_task import dcn_v1, dcn_v2, the_task, warn_of_idle_fields
+from peprank.config.lower_single_task import dcn_v1, dcn_v2, deepfm, the_task, warn_of_idle_fields, xdeepfm
 from peprank.config.lower_towers import tasks
 from peprank.config.names import Names
 from peprank.config.place import Place
@@ -24,7 +24,7 @@ Lower: TypeAlias = Callable[[Any, Place, Groups], tuple[TrunkSpec | None, Inputs
 
 # What turns each model's message into its trunk and says what the trunk reads. Models of the first list are for one
 # task, whose losses and metrics stand in model_config, unless the file gives them task_towers.
-SINGLE_TASK: Final[Mapping[str, Lower]] = {"dcn_v1": dcn_v1, "dcn_v2": dcn_v2}
+SINGLE_TASK: Final[Mapping[str, Lower]] = {"deepfm": deepfm, "dcn_v1": dcn_v1, "dcn_v2": dcn_v2, "xdeepfm": xdeepfm}
 TRUNKS: Final[Mapping[str, Lower]] = {
     "pepnet": pepnet,
     "simple_multi_task": simple_multi_task,
@@ -38,13 +38,16 @@ TRUNKS: Final[Mapping[str, Lower]] = {
 
 def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
     """The network; None when something is wrong with it."""
-    known = groups(msg.feature_groups, at["feature_groups"], names.features, names.broken)
     kind = msg.WhichOneof("model")
+    wide = wide_tables(at[kind]) if kind is not None else Wide()
+    known = groups(msg.feature_groups, at["feature_groups"], names.features, names.broken, wide)
     if kind is None:
         at.error("names no model; write pepnet { ... }")
     if kind is None or kind not in TRUNKS:  # other models are refused elsewhere
         return None
     place = at[kind]
+    if not has_wide_groups(place):
+        _refuse_wide_groups(msg.feature_groups, at["feature_groups"], kind)
     trunk, inputs = TRUNKS[kind](place.node, place, known)
     warn_of_idle_groups(msg.feature_groups, at["feature_groups"], kind, inputs)
     of_model = _tasks(msg, kind, at, names)
@@ -63,6 +66,12 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
         domain=domain_spec,
         linear_init=LinearInit(pb.LinearInit.Name(msg.linear_init)) if msg.HasField("linear_init") else None,
     )
+
+
+def _refuse_wide_groups(configs: Sequence[pb.FeatureGroupConfig], at: Place, kind: str) -> None:
+    for index, config in enumerate(configs):
+        if config.group_type == pb.WIDE:
+            at[index]["group_type"].error(f"{kind} reads no wide groups, which deepfm and xdeepfm do; write DEEP")
 
 
 def aims(msg: pb.ModelConfig) -> Sequence[Aim]:

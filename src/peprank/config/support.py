@@ -92,12 +92,15 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "MLPEmbedding": "",
     "ModelConfig": """
         feature_groups domain_feature default_domain embeddings_per_domain linear_init num_class losses metrics
-        train_metrics pepnet simple_multi_task mmoe ple shared_bottom dcn_v1 dcn_v2 star""",
-    "FeatureGroupConfig": "group_name feature_names embedding_name_suffix",
+        train_metrics pepnet simple_multi_task mmoe ple shared_bottom deepfm dcn_v1 dcn_v2 xdeepfm star""",
+    "FeatureGroupConfig": "group_name feature_names group_type embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
         ppnet_gate_hidden_unit wiring domain_input_name task_domain_num task_towers main_group_name domain_group_name
         uia_group_name""",
+    "DeepFM": "deep final wide_embedding_dim wide_init_fn input_group_names task_domain_num task_towers",
+    "xDeepFM": "cin deep final wide_embedding_dim wide_init_fn input_group_names task_domain_num task_towers",
+    "CIN": "cin_layer_size",
     "DCNV1": "cross deep final input_group_names task_domain_num task_towers",
     "DCNV2": "backbone cross deep final input_group_names task_domain_num task_towers",
     "Cross": "cross_num",
@@ -224,7 +227,7 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "ModelConfig": {
         **_all(
-            """dlrm deepfm multi_tower multi_tower_din mask_net wide_and_deep xdeepfm wukong
+            """dlrm multi_tower multi_tower_din mask_net wide_and_deep wukong
             dbmtl dc2vr dlrm_hstu ultra_hstu dssm dssm_v2 dat hstu_match mind tdm
             rocket_launching sid_rqvae sid_rqkmeans""",
             _OTHER_MODEL,
@@ -234,7 +237,6 @@ REFUSED: Final[Mapping[str, Mapping[str, str]]] = {
         "use_pareto_loss_weight": "write a weight in each of the task_towers instead",
     },
     "FeatureGroupConfig": {
-        "group_type": "the group type is DEEP",
         "sequence_groups": "name single features in feature_names",
         "sequence_encoders": "name single features in feature_names",
     },

@@ -19,6 +19,7 @@ from peprank.nn.arena import Fill
 from peprank.spec.embedding import AutoDisSpec, DenseEmbedding, GroupInput, InitSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
 from peprank.spec.model import LinearInit, ModelSpec, TaskSpec
+from peprank.spec.single_task import DeepFMSpec
 from peprank.spec.trunk import PEPNetSpec, Wiring
 
 
@@ -123,11 +124,14 @@ def _dense_embedding(spec: DenseEmbedding, item: GroupInput) -> nn.Module:
 
 
 def _towers(spec: ModelSpec, in_dim: int) -> Towers:
-    return Towers([partial(_tower, in_dim, task) for task in spec.tasks], spec.domain.num_towers if spec.domain else 1)
+    has_offset = isinstance(spec.trunk, DeepFMSpec) and spec.trunk.final is None
+    makers = [partial(_tower, in_dim, task, has_offset=has_offset) for task in spec.tasks]
+    return Towers(makers, spec.domain.num_towers if spec.domain else 1)
 
 
-def _tower(in_dim: int, task: TaskSpec) -> Tower:
-    return Tower(make_mlp(in_dim, task.tower), task.num_class, bias=task.logit_bias)
+def _tower(in_dim: int, task: TaskSpec, *, has_offset: bool) -> Tower:
+    mlp = make_mlp(in_dim - 1 if has_offset else in_dim, task.tower)
+    return Tower(mlp, task.num_class, bias=task.logit_bias, has_offset=has_offset)
 
 
 def linear_init(spec: ModelSpec) -> LinearInit:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from peprank.nn import SoftmaxGate
+from peprank.nn import CIN, SoftmaxGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +111,19 @@ def counted(parts: Mapping[str, Sequence[nn.Module]], *, copies: int = 1) -> tup
     described = []
     for name, modules in parts.items():
         parameters = sum(value.numel() for module in modules for value in module.parameters())
-        linears = [part for module in modules for part in module.modules() if isinstance(part, nn.Linear)]
-        multiply_adds = sum(linear.weight.numel() for linear in linears) // copies
+        multiply_adds = sum(map(_multiply_adds, modules)) // copies
         if parameters:
             described.append(PartDescription(name=name, parameters=parameters, multiply_adds=multiply_adds))
     return tuple(described)
+
+
+def _multiply_adds(module: nn.Module) -> int:
+    """Of the linear maps of a module; a row passes each of them once, but for those that say otherwise."""
+    if isinstance(module, CIN):
+        return module.multiply_adds
+    if isinstance(module, nn.Linear):
+        return module.weight.numel()
+    return sum(map(_multiply_adds, module.children()))
 
 
 def described_softmax(name: str, source: str, gate: nn.Module, scales: str) -> GateDescription:

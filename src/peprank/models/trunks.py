@@ -6,7 +6,7 @@ from typing_extensions import assert_never
 
 from peprank.models.layers import ACTIVATIONS, make_mlp
 from peprank.models.make_multi_domain import make_star
-from peprank.models.make_single_task import make_dcn_v1, make_dcn_v2
+from peprank.models.make_single_task import make_dcn_v1, make_dcn_v2, make_deepfm, make_xdeepfm
 from peprank.models.mmoe import MMoE
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
@@ -17,7 +17,7 @@ from peprank.nn import MLP, EPNet, Experts, Extraction, PPNet, SoftmaxGate
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec
 from peprank.spec.multi_domain import StarSpec
-from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
+from peprank.spec.single_task import DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 from peprank.spec.trunk import (
     EPNetGate,
     ExtractionSpec,
@@ -49,6 +49,10 @@ def make_trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return make_dcn_v2(spec, model)
         case StarSpec():
             return make_star(spec, model)
+        case DeepFMSpec():
+            return make_deepfm(spec, model)
+        case XDeepFMSpec():
+            return make_xdeepfm(spec, model)
         case _:
             assert_never(spec)
 

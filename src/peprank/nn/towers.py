@@ -12,15 +12,30 @@ from peprank.nn.mlp import MLP
 
 
 class Tower(nn.Module):
-    """An MLP and a linear map to a task's logits: [B, H] -> [B, num_class]."""
+    """An MLP and a linear map to a task's logits.
 
-    def __init__(self, mlp: MLP, num_class: int = 1, *, bias: bool = True) -> None:
+    Args:
+        mlp: over H columns.
+        num_class: logits C.
+        bias: whether the linear map has one.
+        has_offset: whether a first column stands before the H, a number that is added to the logits.
+
+    Shapes: [B, H] -> [B, C], with an offset [B, 1 + H] -> [B, C].
+    """
+
+    def __init__(self, mlp: MLP, num_class: int = 1, *, bias: bool = True, has_offset: bool = False) -> None:
         super().__init__()
+        self.has_offset = has_offset
         self.mlp = mlp
         self.logit = nn.Linear(mlp.out_dim, num_class, bias=bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Logits [B, num_class]."""
+        """Logits [B, C]."""
+        if self.has_offset:
+            return hidden[:, :1] + self._logits(hidden[:, 1:])
+        return self._logits(hidden)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.logit(self.mlp(hidden))
         return logits
 

@@ -90,3 +90,17 @@ class GroupSpec:
     def dim(self) -> int:
         """Width D of the group's tensor."""
         return sum(item.dim for item in self.inputs)
+
+    def field_dim(self) -> int:
+        """Width of every input, for models that multiply the vectors of features.
+
+        Raises:
+            SpecError: they differ.
+        """
+        first = self.inputs[0]
+        for other in self.inputs[1:]:
+            if other.dim != first.dim:
+                widths = f"'{first.feature}' has {first.dim} columns and '{other.feature}' has {other.dim}"
+                rule = f"{widths}, but only vectors of one width can be multiplied"
+                raise SpecError(f"feature_groups[{self.name}]", [item.dim for item in self.inputs], rule)
+        return first.dim

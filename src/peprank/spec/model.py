@@ -10,6 +10,7 @@ from peprank.errors import SpecError
 from peprank.spec.embedding import GroupSpec, TableSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.multi_domain import PICKED_BY_DOMAIN
+from peprank.spec.single_task import DeepFMSpec
 from peprank.spec.trunk import TrunkSpec
 
 
@@ -159,6 +160,9 @@ class ModelSpec:
             raise SpecError(
                 "domain_feature", None, "name the feature that says the domain, which picks parts of the model"
             )
+        if isinstance(self.trunk, DeepFMSpec) and self.trunk.final is None and any(t.num_class > 1 for t in self.tasks):
+            rule = "is missing, so wide and fm would be added to all classes alike and change no probability"
+            raise SpecError("final", None, f"{rule}; write final {{ hidden_units: 64 }}, say")
 
     def group(self, name: str) -> GroupSpec:
         """The feature group called `name`."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from peprank.errors import SpecError
 from peprank.spec.mlp import Activation, MLPSpec, check_dropouts, check_has_layers, check_widths
 from peprank.spec.multi_domain import StarSpec
-from peprank.spec.single_task import DCNv1Spec, DCNv2Spec
+from peprank.spec.single_task import DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 
 
 class Wiring(Enum):
@@ -150,7 +150,16 @@ class PLESpec:
 
 
 TrunkSpec: TypeAlias = (
-    PEPNetSpec | SimpleMultiTaskSpec | SharedBottomSpec | MMoESpec | PLESpec | DCNv1Spec | DCNv2Spec | StarSpec
+    PEPNetSpec
+    | SimpleMultiTaskSpec
+    | SharedBottomSpec
+    | MMoESpec
+    | PLESpec
+    | DCNv1Spec
+    | DCNv2Spec
+    | DeepFMSpec
+    | XDeepFMSpec
+    | StarSpec
 )
 
 

@@ -35,7 +35,7 @@ class _FeatureGroupTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feat
     DEEP: _FeatureGroupType.ValueType  # 0
     """embeddings side by side"""
     WIDE: _FeatureGroupType.ValueType  # 1
-    """one weight per id"""
+    """as DEEP, from tables of the group's own that have a small width; for deepfm and xdeepfm"""
     SEQUENCE: _FeatureGroupType.ValueType  # 2
     """a padded sequence and its query"""
     JAGGED_SEQUENCE: _FeatureGroupType.ValueType  # 3
@@ -47,7 +47,7 @@ class FeatureGroupType(_FeatureGroupType, metaclass=_FeatureGroupTypeEnumTypeWra
 DEEP: FeatureGroupType.ValueType  # 0
 """embeddings side by side"""
 WIDE: FeatureGroupType.ValueType  # 1
-"""one weight per id"""
+"""as DEEP, from tables of the group's own that have a small width; for deepfm and xdeepfm"""
 SEQUENCE: FeatureGroupType.ValueType  # 2
 """a padded sequence and its query"""
 JAGGED_SEQUENCE: FeatureGroupType.ValueType  # 3
@@ -174,8 +174,8 @@ class ModelConfig(_message.Message):
         """DLRM."""
 
     @_builtins.property
-    def deepfm(self) -> _module_pb2.Foreign:
-        """DeepFM."""
+    def deepfm(self) -> _rank_model_pb2.DeepFM:
+        """Weights of ids and products of pairs of features beside an MLP."""
 
     @_builtins.property
     def multi_tower(self) -> _module_pb2.Foreign:
@@ -202,8 +202,8 @@ class ModelConfig(_message.Message):
         """A cross network with matrices, beside an MLP."""
 
     @_builtins.property
-    def xdeepfm(self) -> _module_pb2.Foreign:
-        """xDeepFM."""
+    def xdeepfm(self) -> _rank_model_pb2.xDeepFM:
+        """A compressed interaction network beside an MLP."""
 
     @_builtins.property
     def wukong(self) -> _module_pb2.Foreign:
@@ -306,14 +306,14 @@ class ModelConfig(_message.Message):
         *,
         feature_groups: _abc.Iterable[Global___FeatureGroupConfig] | None = ...,
         dlrm: _module_pb2.Foreign | None = ...,
-        deepfm: _module_pb2.Foreign | None = ...,
+        deepfm: _rank_model_pb2.DeepFM | None = ...,
         multi_tower: _module_pb2.Foreign | None = ...,
         multi_tower_din: _module_pb2.Foreign | None = ...,
         mask_net: _module_pb2.Foreign | None = ...,
         wide_and_deep: _module_pb2.Foreign | None = ...,
         dcn_v1: _rank_model_pb2.DCNV1 | None = ...,
         dcn_v2: _rank_model_pb2.DCNV2 | None = ...,
-        xdeepfm: _module_pb2.Foreign | None = ...,
+        xdeepfm: _rank_model_pb2.xDeepFM | None = ...,
         wukong: _module_pb2.Foreign | None = ...,
         simple_multi_task: _multi_task_rank_pb2.SimpleMultiTask | None = ...,
         mmoe: _multi_task_rank_pb2.MMoE | None = ...,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"peprank/config/protos/module.proto\x12\x0epeprank.protos\"\x91\x01\n\x03MLP\x12\x14\n\x0chidden_units\x18\x01 \x03(\r\x12\x15\n\rdropout_ratio\x18\x02 \x03(\x02\x12\x1b\n\nactivation\x18\x03 \x01(\t:\x07nn.ReLU\x12\x15\n\x06use_bn\x18\x04 \x01(\x08:\x05\x66\x61lse\x12\x12\n\x04\x62ias\x18\x05 \x01(\x08:\x04true\x12\x15\n\x06use_ln\x18\x06 \x01(\x08:\x05\x66\x61lse\"\x1d\n\x05\x43ross\x12\x14\n\tcross_num\x18\x01 \x01(\r:\x01\x33\"5\n\x07\x43rossV2\x12\x14\n\tcross_num\x18\x01 \x01(\r:\x01\x33\x12\x14\n\x08low_rank\x18\x02 \x01(\r:\x02\x33\x32\"\t\n\x07\x46oreign')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"peprank/config/protos/module.proto\x12\x0epeprank.protos\"\x91\x01\n\x03MLP\x12\x14\n\x0chidden_units\x18\x01 \x03(\r\x12\x15\n\rdropout_ratio\x18\x02 \x03(\x02\x12\x1b\n\nactivation\x18\x03 \x01(\t:\x07nn.ReLU\x12\x15\n\x06use_bn\x18\x04 \x01(\x08:\x05\x66\x61lse\x12\x12\n\x04\x62ias\x18\x05 \x01(\x08:\x04true\x12\x15\n\x06use_ln\x18\x06 \x01(\x08:\x05\x66\x61lse\"\x1d\n\x05\x43ross\x12\x14\n\tcross_num\x18\x01 \x01(\r:\x01\x33\"5\n\x07\x43rossV2\x12\x14\n\tcross_num\x18\x01 \x01(\r:\x01\x33\x12\x14\n\x08low_rank\x18\x02 \x01(\r:\x02\x33\x32\"\x1d\n\x03\x43IN\x12\x16\n\x0e\x63in_layer_size\x18\x01 \x03(\r\"\t\n\x07\x46oreign')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CROSS']._serialized_end=231
   _globals['_CROSSV2']._serialized_start=233
   _globals['_CROSSV2']._serialized_end=286
-  _globals['_FOREIGN']._serialized_start=288
-  _globals['_FOREIGN']._serialized_end=297
+  _globals['_CIN']._serialized_start=288
+  _globals['_CIN']._serialized_end=317
+  _globals['_FOREIGN']._serialized_start=319
+  _globals['_FOREIGN']._serialized_end=328
 # @@protoc_insertion_point(module_scope)

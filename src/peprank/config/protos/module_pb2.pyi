@@ -113,6 +113,30 @@ class CrossV2(_message.Message):
 Global___CrossV2: _TypeAlias = CrossV2  # noqa: Y015
 
 @_typing.final
+class CIN(_message.Message):
+    """Compressed interaction network of xDeepFM: each layer mixes the products of the layer below with the input."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CIN_LAYER_SIZE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cin_layer_size(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Vectors of each layer."""
+
+    def __init__(
+        self,
+        *,
+        cin_layer_size: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cin_layer_size", b"cin_layer_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CIN: _TypeAlias = CIN  # noqa: Y015
+
+@_typing.final
 class Foreign(_message.Message):
     """A part of the format whose fields are not known here. Whatever stands in it is read over, so that the part
     itself can be refused by name.

@@ -123,6 +123,7 @@ from peprank.config.protos.model_pb2 import TRITON as TRITON
 from peprank.config.protos.model_pb2 import VariationalDropout as VariationalDropout
 from peprank.config.protos.model_pb2 import WIDE as WIDE
 from peprank.config.protos.model_pb2 import XAVIER as XAVIER
+from peprank.config.protos.module_pb2 import CIN as CIN
 from peprank.config.protos.module_pb2 import Cross as Cross
 from peprank.config.protos.module_pb2 import CrossV2 as CrossV2
 from peprank.config.protos.module_pb2 import Foreign as Foreign
@@ -173,6 +174,8 @@ from peprank.config.protos.optimizer_pb2 import SparseOptimizer as SparseOptimiz
 from peprank.config.protos.optimizer_pb2 import WeightDecayMode as WeightDecayMode
 from peprank.config.protos.rank_model_pb2 import DCNV1 as DCNV1
 from peprank.config.protos.rank_model_pb2 import DCNV2 as DCNV2
+from peprank.config.protos.rank_model_pb2 import DeepFM as DeepFM
+from peprank.config.protos.rank_model_pb2 import xDeepFM as xDeepFM
 from peprank.config.protos.sampler_pb2 import HardNegativeSampler as HardNegativeSampler
 from peprank.config.protos.sampler_pb2 import HardNegativeSamplerV2 as HardNegativeSamplerV2
 from peprank.config.protos.sampler_pb2 import NegativeSampler as NegativeSampler

@@ -26,15 +26,19 @@ from peprank.config.protos import module_pb2 as peprank_dot_config_dot_protos_do
 from peprank.config.protos import multi_task_rank_pb2 as peprank_dot_config_dot_protos_dot_multi__task__rank__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&peprank/config/protos/rank_model.proto\x12\x0epeprank.protos\x1a\"peprank/config/protos/module.proto\x1a+peprank/config/protos/multi_task_rank.proto\"\xde\x01\n\x05\x44\x43NV1\x12$\n\x05\x63ross\x18\x01 \x02(\x0b\x32\x15.peprank.protos.Cross\x12!\n\x04\x64\x65\x65p\x18\x02 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x03 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower\"\x87\x02\n\x05\x44\x43NV2\x12%\n\x08\x62\x61\x63kbone\x18\x01 \x01(\x0b\x32\x13.peprank.protos.MLP\x12&\n\x05\x63ross\x18\x02 \x02(\x0b\x32\x17.peprank.protos.CrossV2\x12!\n\x04\x64\x65\x65p\x18\x03 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x04 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&peprank/config/protos/rank_model.proto\x12\x0epeprank.protos\x1a\"peprank/config/protos/module.proto\x1a+peprank/config/protos/multi_task_rank.proto\"\xee\x01\n\x06\x44\x65\x65pFM\x12!\n\x04\x64\x65\x65p\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x02 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\x1d\n\x12wide_embedding_dim\x18\x03 \x01(\r:\x01\x34\x12\x14\n\x0cwide_init_fn\x18\x04 \x01(\t\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower\"\x92\x02\n\x07xDeepFM\x12 \n\x03\x63in\x18\x01 \x02(\x0b\x32\x13.peprank.protos.CIN\x12!\n\x04\x64\x65\x65p\x18\x02 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x03 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x1e\n\x12wide_embedding_dim\x18\x04 \x01(\r:\x02\x31\x36\x12\x14\n\x0cwide_init_fn\x18\x05 \x01(\t\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower\"\xde\x01\n\x05\x44\x43NV1\x12$\n\x05\x63ross\x18\x01 \x02(\x0b\x32\x15.peprank.protos.Cross\x12!\n\x04\x64\x65\x65p\x18\x02 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x03 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower\"\x87\x02\n\x05\x44\x43NV2\x12%\n\x08\x62\x61\x63kbone\x18\x01 \x01(\x0b\x32\x13.peprank.protos.MLP\x12&\n\x05\x63ross\x18\x02 \x02(\x0b\x32\x17.peprank.protos.CrossV2\x12!\n\x04\x64\x65\x65p\x18\x03 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\"\n\x05\x66inal\x18\x04 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\x12/\n\x0btask_towers\x18\xea\x07 \x03(\x0b\x32\x19.peprank.protos.TaskTower')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'peprank.config.protos.rank_model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DCNV1']._serialized_start=140
-  _globals['_DCNV1']._serialized_end=362
-  _globals['_DCNV2']._serialized_start=365
-  _globals['_DCNV2']._serialized_end=628
+  _globals['_DEEPFM']._serialized_start=140
+  _globals['_DEEPFM']._serialized_end=378
+  _globals['_XDEEPFM']._serialized_start=381
+  _globals['_XDEEPFM']._serialized_end=655
+  _globals['_DCNV1']._serialized_start=658
+  _globals['_DCNV1']._serialized_end=880
+  _globals['_DCNV2']._serialized_start=883
+  _globals['_DCNV2']._serialized_end=1146
 # @@protoc_insertion_point(module_scope)

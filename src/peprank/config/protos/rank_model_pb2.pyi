@@ -21,6 +21,134 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class DeepFM(_message.Message):
+    """DeepFM (Guo et al., IJCAI 2017): the sum of the group "wide", products of all pairs of vectors of the group "fm",
+    and an MLP over the group "deep". Without a group "fm" the vectors are those of "deep"; all have one width.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEEP_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    WIDE_EMBEDDING_DIM_FIELD_NUMBER: _builtins.int
+    WIDE_INIT_FN_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    wide_embedding_dim: _builtins.int
+    """Width of the tables of groups whose group_type is WIDE."""
+    wide_init_fn: _builtins.str
+    """First values of those tables, such as nn.init.zeros_; not set: as each feature's own."""
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def deep(self) -> _module_pb2.MLP:
+        """The MLP."""
+
+    @_builtins.property
+    def final(self) -> _module_pb2.MLP:
+        """Layers on the three parts, shared by all tasks; not set: the parts are added up to the logit, of which the
+        towers make that of the MLP.
+        """
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input of the MLP, a feature that several of them take from one
+        table only once; not set: the group "deep".
+        """
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
+        """Several tasks, in the order of the model's outputs; not set: one task, whose losses and metrics stand in
+        model_config and whose label is the first of label_fields.
+        """
+
+    def __init__(
+        self,
+        *,
+        deep: _module_pb2.MLP | None = ...,
+        final: _module_pb2.MLP | None = ...,
+        wide_embedding_dim: _builtins.int | None = ...,
+        wide_init_fn: _builtins.str | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+        task_towers: _abc.Iterable[_multi_task_rank_pb2.TaskTower] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deep", b"deep", "final", b"final", "task_domain_num", b"task_domain_num", "wide_embedding_dim", b"wide_embedding_dim", "wide_init_fn", b"wide_init_fn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deep", b"deep", "final", b"final", "input_group_names", b"input_group_names", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "wide_embedding_dim", b"wide_embedding_dim", "wide_init_fn", b"wide_init_fn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeepFM: _TypeAlias = DeepFM  # noqa: Y015
+
+@_typing.final
+class xDeepFM(_message.Message):
+    """xDeepFM (Lian et al., KDD 2018): a compressed interaction network over the vectors of the group "wide", which
+    have one width, beside an MLP over the group "deep".
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CIN_FIELD_NUMBER: _builtins.int
+    DEEP_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    WIDE_EMBEDDING_DIM_FIELD_NUMBER: _builtins.int
+    WIDE_INIT_FN_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    wide_embedding_dim: _builtins.int
+    """Width of the tables of groups whose group_type is WIDE."""
+    wide_init_fn: _builtins.str
+    """First values of those tables, such as nn.init.zeros_; not set: as each feature's own."""
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def cin(self) -> _module_pb2.CIN:
+        """The compressed interaction network."""
+
+    @_builtins.property
+    def deep(self) -> _module_pb2.MLP:
+        """The MLP."""
+
+    @_builtins.property
+    def final(self) -> _module_pb2.MLP:
+        """Layers on the outputs of both, shared by all tasks; may be empty."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input of the MLP, a feature that several of them take from one
+        table only once; not set: the group "deep".
+        """
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
+        """Several tasks, in the order of the model's outputs; not set: one task, whose losses and metrics stand in
+        model_config and whose label is the first of label_fields.
+        """
+
+    def __init__(
+        self,
+        *,
+        cin: _module_pb2.CIN | None = ...,
+        deep: _module_pb2.MLP | None = ...,
+        final: _module_pb2.MLP | None = ...,
+        wide_embedding_dim: _builtins.int | None = ...,
+        wide_init_fn: _builtins.str | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+        task_towers: _abc.Iterable[_multi_task_rank_pb2.TaskTower] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cin", b"cin", "deep", b"deep", "final", b"final", "task_domain_num", b"task_domain_num", "wide_embedding_dim", b"wide_embedding_dim", "wide_init_fn", b"wide_init_fn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cin", b"cin", "deep", b"deep", "final", b"final", "input_group_names", b"input_group_names", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "wide_embedding_dim", b"wide_embedding_dim", "wide_init_fn", b"wide_init_fn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___xDeepFM: _TypeAlias = xDeepFM  # noqa: Y015
+
+@_typing.final
 class DCNV1(_message.Message):
     """DCN (Wang et al., ADKDD 2017): a cross network beside an MLP."""
 
