@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peprank.datasets import ConvertReport, DayRange, convert
+from peprank.datasets import ConvertReport, DayRange, Portions, convert, convert_portions
 from peprank.datasets.features import ACTIONS, STATISTICS
 from peprank.errors import DataError
 from tests.datasets.archive import LOG_HEADER, USERS, VIDEOS, Impression, write_archive
 from tests.shared import SHARED, needs_shared
 
+AGAIN = "The file is damaged or cut off: unpack the archive again"
 FIRST, SECOND, THIRD = 20220429, 20220430, 20220501  # the month ends in between
 TRAIN, VAL = DayRange(FIRST, SECOND), DayRange(THIRD, THIRD)
 LOG = (
@@ -151,6 +153,68 @@ def test_an_older_file_survives_a_conversion_that_fails(tmp_path: Path, monkeypa
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["train.parquet", "val.parquet"]
 
 
+MANY = [Impression(k % 2, k // 2 % 2, FIRST, click=k % 2, tab=k % 3, time_ms=99 - k) for k in range(30)]
+
+
+def test_portions_follow_the_file_and_not_the_time(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", MANY)
+    report = convert_portions(source, tmp_path, Portions.parse("8:1:1"))
+    assert report.rows == {"train": 24, "val": 3, "test": 3}
+    assert report.positives["train"]["is_click"] == 12
+    times = [row["time_ms"] for path in report.paths for row in _rows(path)]
+    assert times == [99 - k for k in range(30)]
+
+
+def test_portions_of_several_log_files_follow_their_names(tmp_path: Path) -> None:
+    report = convert_portions(write_archive(tmp_path / "in", MANY, logs=2), tmp_path, Portions.parse("8:1:1"))
+    times = [row["time_ms"] for path in report.paths for row in _rows(path)]
+    assert times == [99 - k for k in (*range(0, 30, 2), *range(1, 30, 2))]
+
+
+def test_portions_at_random_hold_every_row_once(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", MANY)
+    report = convert_portions(source, tmp_path, Portions.parse("8:1:1", order="random", seed=3))
+    times = [[row["time_ms"] for row in _rows(path)] for path in report.paths]
+    assert [len(part) for part in times] == [24, 3, 3]
+    assert sorted(time for part in times for time in part) == [99 - k for k in reversed(range(30))]
+    assert all(part == sorted(part, reverse=True) for part in times)  # in file order within each
+
+
+def test_portions_have_every_column_but_the_statistics(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", MANY)
+    convert_portions(source, tmp_path / "portions", Portions.parse("8:1:1"))
+    convert(write_archive(tmp_path / "days", LOG), tmp_path / "days", train=TRAIN, val=VAL)
+    columns, with_statistics = (
+        set(pq.read_schema(tmp_path / folder / "train.parquet").names) for folder in ("portions", "days")
+    )
+    suffixes = ("exposures", "days_since", *ACTIONS)
+    assert with_statistics - columns == {f"{key}_{suffix}" for key in STATISTICS for suffix in suffixes}
+    assert columns < with_statistics
+
+
+def test_tabs_are_chosen_before_portions_are_cut(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", MANY)
+    report = convert_portions(source, tmp_path, Portions.parse("8:1:1"), tabs=(2, 0))
+    assert report.rows == {"train": 16, "val": 2, "test": 2}
+    assert {row["tab"] for path in report.paths for row in _rows(path)} == {0, 2}
+
+
+def test_tabs_of_a_split_by_days_keep_the_statistics_of_all_tabs(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", LOG)
+    convert(source, tmp_path, train=TRAIN, val=VAL, tabs=(1,))
+    assert [row["time_ms"] for row in _rows(tmp_path / "train.parquet")] == [10, 30]
+    (last,) = _rows(tmp_path / "val.parquet")
+    assert (last["video_exposures"], last["video_tab_exposures"]) == (3, 1)  # two rows in all tabs, one in tab 1
+
+
+def test_a_tab_that_the_log_has_not_is_named_with_those_that_it_has(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", MANY)
+    _fails_with(
+        "tabs [7]: the log has no row of them; it has the tabs [0, 1, 2]",
+        lambda: convert_portions(source, tmp_path, Portions.parse("8:1:1"), tabs=(1, 7)),
+    )
+
+
 def test_days_outside_the_log_are_named_with_those_that_it_holds(tmp_path: Path) -> None:
     source = write_archive(tmp_path / "in", LOG)
     _fails_with(
@@ -201,8 +265,40 @@ def test_a_value_of_the_wrong_type_is_named_with_its_file(tmp_path: Path) -> Non
     path = source / "data" / "log_standard_0_pure.csv"
     path.write_text(path.read_text("utf-8").replace("20220430", "yesterday", 1), "utf-8")
     _fails_with(
-        f"{path}: In CSV column #2: CSV conversion error to int32: invalid value 'yesterday'",
+        f"{path}: In CSV column #2: Row #3: CSV conversion error to int32: invalid value 'yesterday'. {AGAIN}",
         lambda: convert(source, tmp_path, train=TRAIN, val=VAL),
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda text: text[:-30],
+            "CSV parse error: Row #5: Expected 19 columns, got 8: 0,0,20220501,2000,40,1,0,",
+        ),
+        (lambda _text: "", "Empty CSV file"),
+        (lambda text: text.replace(",40,1,", ",40,,"), "Row #5: is_click = None: must be 0 or 1"),
+        (lambda text: text.replace(",40,1,", ",40,7,"), "Row #5: is_click = 7: must be 0 or 1"),
+        (lambda text: text.replace(",20220429,", ",,"), "Row #2: date = None: must have a value"),
+    ],
+    ids=["cut off", "empty", "no label", "no such label", "no date"],
+)
+def test_a_damaged_log_is_named_with_its_row_and_value(
+    tmp_path: Path, damage: Callable[[str], str], message: str
+) -> None:
+    source = write_archive(tmp_path / "in", LOG)
+    path = source / "data" / "log_standard_0_pure.csv"
+    path.write_text(damage(path.read_text("utf-8")), "utf-8")
+    _fails_with(f"{path}: {message}. {AGAIN}", lambda: convert(source, tmp_path, train=TRAIN, val=VAL))
+    _fails_with(f"{path}: {message}. {AGAIN}", lambda: convert_portions(source, tmp_path, Portions.parse("8:1:1")))
+
+
+def test_a_log_without_rows_is_refused(tmp_path: Path) -> None:
+    source = write_archive(tmp_path / "in", [])
+    _fails_with(
+        f"{source}/data: the log has no row. {AGAIN}",
+        lambda: convert_portions(source, tmp_path, Portions.parse("8:1:1")),
     )
 
 
@@ -225,9 +321,9 @@ def test_one_day_is_a_range_and_a_range_prints_as_it_is_read() -> None:
 
 @needs_shared
 def test_the_real_slice_has_the_rows_that_its_readme_counts(tmp_path: Path) -> None:
-    days = {"train": DayRange(20220425, 20220504), "val": DayRange(20220505, 20220506)}
+    train, val = DayRange(20220425, 20220504), DayRange(20220505, 20220506)
     steps: list[str] = []
-    report = convert(SHARED / "data" / "KuaiRand-Pure", tmp_path, **days, on_progress=steps.append)
+    report = convert(SHARED / "data" / "KuaiRand-Pure", tmp_path, train=train, val=val, on_progress=steps.append)
     assert report.rows == {"train": 171_671, "val": 27_224}
     assert report.positives["train"]["is_hate"] + report.positives["val"]["is_hate"] == 171
     assert len(steps) == 6

@@ -84,6 +84,16 @@ def trainable_rows(log: pa.Table, users: pa.Table, videos: pa.Table) -> pa.Table
     """Join the tables and add the statistics of earlier days; rows keep the log's order.
 
     Args:
+        log, users, videos: as `joined_rows` takes them.
+    """
+    rows = joined_rows(log, users, videos)
+    return pa.table({name: rows[name] for name in rows.column_names} | _statistics(rows, _day_number(log["date"])))
+
+
+def joined_rows(log: pa.Table, users: pa.Table, videos: pa.Table) -> pa.Table:
+    """Join the tables: every column but the statistics; rows keep the log's order.
+
+    Args:
         log, users, videos: tables with (at least) the columns of LOG_TYPES, USER_TYPES and VIDEO_TYPES.
             A user or video without a row of its own has null features.
     """
@@ -96,8 +106,7 @@ def trainable_rows(log: pa.Table, users: pa.Table, videos: pa.Table) -> pa.Table
     columns |= {name: of_video[name] for name in of_video.column_names[1:] if name != "upload_dt"}
     columns["duration"] = pa.array(count_bucket(np.asarray(log["duration_ms"]) / 1000))
     columns["video_age"] = _video_age(of_video["upload_dt"], day)
-    rows = pa.table(columns)
-    return pa.table({name: rows[name] for name in rows.column_names} | _statistics(rows, day))
+    return pa.table(columns)
 
 
 def _user_features(users: pa.Table) -> pa.Table:

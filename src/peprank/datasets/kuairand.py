@@ -6,8 +6,8 @@ and differ in a suffix of their file names, which plays no role here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from peprank.datasets.features import ACTIONS, LOG_TYPES, USER_TYPES, VIDEO_TYPES, trainable_rows
-from peprank.datasets.files import write_rows
+from peprank.datasets.features import ACTIONS, LOG_TYPES, USER_TYPES, VIDEO_TYPES, joined_rows, trainable_rows
+from peprank.datasets.splits import ConvertReport, Portions, Tell, say_nothing, write_portions, write_splits
 from peprank.errors import DataError
 
 LOG_FILES = "log_standard_*.csv"  # the random-exposure log is another experiment and left out
 USER_FILES = "user_features_*.csv"
 VIDEO_FILES = "video_features_basic_*.csv"
+LABELS = tuple(ACTIONS.values())
+_UNPACK_AGAIN = "The file is damaged or cut off: unpack the archive again"
 _MISSING = ("", "-124", "UNKNOWN")  # how the archive writes "not known"
 
 
@@ -59,16 +61,6 @@ class DayRange:
         return pc.and_(pc.greater_equal(dates, self.first), pc.less_equal(dates, self.last))
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertReport:
-    """What `convert` wrote."""
-
-    rows: dict[str, int]  # split -> rows
-    positives: dict[str, dict[str, int]]  # split -> label column -> rows where it is 1
-    paths: tuple[Path, ...]
-    history_days: int  # days of the log before the first training day; statistics reach back into them
-
-
 def convert(
     source: Path,
     out: Path,
@@ -76,7 +68,8 @@ def convert(
     train: DayRange,
     val: DayRange,
     test: DayRange | None = None,
-    on_progress: Callable[[str], None] | None = None,
+    tabs: Sequence[int] = (),
+    on_progress: Tell = say_nothing,
 ) -> ConvertReport:
     """Write `train.parquet`, `val.parquet` and, if asked for, `test.parquet` under `out`, rows in time order.
 
@@ -86,55 +79,87 @@ def convert(
         source: folder of the unpacked archive, or its `data` folder.
         out: folder to write into; made if missing. Each file appears whole or not at all.
         train, val, test: days of each split, apart from each other and in this order.
+        tabs: keep the rows of these tabs only, which changes no statistic; empty for all.
         on_progress: is told each step in a few words.
 
     Raises:
         DataError: a file or column is missing, splits overlap, or a split holds days that the log does not have.
     """
-    tell = on_progress or _say_nothing
     splits = {"train": train, "val": val} | ({"test": test} if test else {})
     _check_order(splits)
-    log, users, videos = read_archive(source, tell)
+    log, users, videos = read_archive(source, on_progress)
     _check_days(splits, log["date"])
-    tell("computing statistics of earlier days")
-    rows = trainable_rows(log, users, videos)
-    report = ConvertReport({}, {}, tuple(out / f"{name}.parquet" for name in splits), _days_before(log["date"], train))
-    for (name, days), path in zip(splits.items(), report.paths, strict=True):
-        tell(f"writing {path}")
-        part = rows.filter(days.contains(rows["date"]))
-        write_rows(part, path)
-        report.rows[name] = part.num_rows
-        report.positives[name] = {label: pc.sum(part[label]).as_py() for label in ACTIONS.values()}
-    return report
+    log = log.take(pc.sort_indices(log["time_ms"]))  # a stable sort: ties keep the file's order
+    on_progress("computing statistics of earlier days")
+    rows = _of_tabs(trainable_rows(log, users, videos), tabs)
+    chosen = {name: days.contains(rows["date"]) for name, days in splits.items()}
+    report = write_splits(rows, chosen, out, LABELS, on_progress)
+    return replace(report, history_days=_days_before(log["date"], train))
 
 
-def read_archive(source: Path, tell: Callable[[str], None]) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Read (log, users, videos) with the columns of LOG_TYPES, USER_TYPES and VIDEO_TYPES; the log in time order.
+def convert_portions(
+    source: Path, out: Path, portions: Portions, *, tabs: Sequence[int] = (), on_progress: Tell = say_nothing
+) -> ConvertReport:
+    """Write `train.parquet`, `val.parquet` and `test.parquet` under `out`, rows in file order, without statistics.
+
+    A split that does not follow the days would let statistics carry the labels of judged rows into training rows.
+
+    Args:
+        source: folder of the unpacked archive, or its `data` folder; its log files count in the order of their names.
+        out: folder to write into; made if missing. Each file appears whole or not at all.
+        portions: the share of each split, of the rows of `tabs`.
+        tabs: keep the rows of these tabs only; empty for all.
+        on_progress: is told each step in a few words.
+
+    Raises:
+        DataError: a file or column is missing, a tab has no row, or a split would have none.
+    """
+    log, users, videos = read_archive(source, on_progress)
+    on_progress("joining users and videos")
+    rows = joined_rows(_of_tabs(log, tabs), users, videos)
+    return write_portions(rows, portions, out, LABELS, on_progress)
+
+
+def read_archive(source: Path, tell: Tell) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Read (log, users, videos) with the columns of LOG_TYPES, USER_TYPES and VIDEO_TYPES, rows in file order.
 
     Raises:
         DataError: a file or a column is missing, or a value does not fit its column.
     """
     folder = source / "data" if (source / "data").is_dir() else source
-    log = _read(folder, LOG_FILES, LOG_TYPES, tell)
-    users = _read(folder, USER_FILES, USER_TYPES, tell)
-    videos = _read(folder, VIDEO_FILES, VIDEO_TYPES, tell)
-    return log.take(pc.sort_indices(log["time_ms"])), users, videos  # a stable sort: ties keep the file's order
+    log = _read(folder, LOG_FILES, LOG_TYPES, tell, always_there=LOG_TYPES.keys() - {"duration_ms"})
+    users = _read(folder, USER_FILES, USER_TYPES, tell, always_there={"user_id"})
+    videos = _read(folder, VIDEO_FILES, VIDEO_TYPES, tell, always_there={"video_id"})
+    if log.num_rows == 0:
+        raise DataError(f"{folder}: the log has no row. {_UNPACK_AGAIN}")
+    return log, users, videos
 
 
-def _say_nothing(step: str) -> None:
-    del step
+def _of_tabs(rows: pa.Table, tabs: Sequence[int]) -> pa.Table:
+    if not tabs:
+        return rows
+    there = pc.unique(rows["tab"]).to_pylist()
+    if missing := [tab for tab in tabs if tab not in there]:
+        raise DataError(f"tabs {missing}: the log has no row of them; it has the tabs {sorted(there)}")
+    return rows.filter(pc.is_in(rows["tab"], value_set=pa.array(tabs, rows["tab"].type)))
 
 
-def _read(folder: Path, pattern: str, types: Mapping[str, pa.DataType], tell: Callable[[str], None]) -> pa.Table:
+def _read(
+    folder: Path, pattern: str, types: Mapping[str, pa.DataType], tell: Tell, *, always_there: Set[str]
+) -> pa.Table:
     paths = sorted(folder.glob(pattern))
     if not paths:
         found = sorted(path.name for path in folder.glob("*.csv"))
         raise DataError(f"{folder}: no file {pattern}; found {found}. Give the folder of the unpacked KuaiRand archive")
-    return pa.concat_tables([_read_csv(path, types, tell) for path in paths])
+    tables = []
+    for path in paths:
+        tell(f"reading {path}")
+        tables.append(_read_csv(path, types))
+        _check_values(path, tables[-1], always_there)
+    return pa.concat_tables(tables)
 
 
-def _read_csv(path: Path, types: Mapping[str, pa.DataType], tell: Callable[[str], None]) -> pa.Table:
-    tell(f"reading {path}")
+def _read_csv(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
     options = csv.ConvertOptions(
         column_types=dict(types), include_columns=list(types), null_values=_MISSING, strings_can_be_null=True
     )
@@ -146,7 +171,28 @@ def _read_csv(path: Path, types: Mapping[str, pa.DataType], tell: Callable[[str]
         missing = [name for name in types if name not in found]
         raise DataError(f"{path}: columns {missing} are missing; found {found}") from error
     except pa.ArrowInvalid as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path}: {_first_mistake(path, options) or error}. {_UNPACK_AGAIN}") from error
+
+
+def _first_mistake(path: Path, options: csv.ConvertOptions) -> str | None:
+    """What is wrong with the file, with its row: only a reader on one thread counts rows."""
+    try:
+        csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+    except pa.ArrowInvalid as error:
+        return str(error)
+    return None
+
+
+def _check_values(path: Path, table: pa.Table, always_there: Set[str]) -> None:
+    """Find the first empty value of the columns that never have one, and labels that are neither 0 nor 1."""
+    for name in sorted(always_there):
+        column = table[name]
+        right = pc.is_valid(column)
+        if name in LABELS:
+            right = pc.is_in(column, value_set=pa.array([0, 1], column.type))
+        if (row := pc.index(right, False).as_py()) >= 0:
+            rule = "must be 0 or 1" if name in LABELS else "must have a value"
+            raise DataError(f"{path}: Row #{row + 2}: {name} = {column[row].as_py()}: {rule}. {_UNPACK_AGAIN}")
 
 
 def _check_order(splits: Mapping[str, DayRange]) -> None:
