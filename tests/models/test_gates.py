@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from peprank.errors import SpecError
 from peprank.models import GateValues, MultiTaskRanker, build, look_at_gates, score
 from peprank.nn import GateBank, GateNU, SoftmaxGate
 from peprank.spec.model import ModelSpec
-from tests.contract.models import EVERY_MODEL, PAPER, PLE, SHARED_BOTTOM, TZREC, some_features
+from tests.contract.models import EVERY_MODEL, PAPER, PLE, TZREC, some_features
 
 TASKS = ("click", "like", "buy")
 GATES = (GateNU, GateBank, SoftmaxGate)
@@ -108,9 +107,14 @@ def test_looking_changes_no_mode_and_drops_nothing_out() -> None:
         assert ranker.training is mode
 
 
-def test_a_model_without_gates_is_named() -> None:
-    with pytest.raises(SpecError) as refused:
-        look_at_gates(build(SHARED_BOTTOM, seed=1), some_features(2), TASKS)
-    assert str(refused.value) == (
-        "model = 'Shared bottom': has no gates to look at; PEPNet and mixtures of experts such as MMoE have"
-    )
+def test_a_model_without_gates_shows_none() -> None:
+    for name in ("shared_bottom", "simple_multi_task", "no_gates"):
+        assert look_at_gates(build(EVERY_MODEL[name], seed=1), some_features(2), TASKS) == []
+
+
+def test_a_glance_is_at_the_first_rows() -> None:
+    ranker, features = build(PAPER, seed=1), some_features(9)
+    for few, all_rows in zip(
+        look_at_gates(ranker, features, TASKS, most_rows=4), look_at_gates(ranker, features, TASKS), strict=True
+    ):
+        torch.testing.assert_close(few.values, all_rows.values[:4])

@@ -347,6 +347,24 @@ def test_tensorboard_gets_what_the_config_names(files: Path, tmp_path: Path) -> 
     assert {tag.split("/")[0] for tag in tags["histograms"]} == {"parameter", "gradient"}
 
 
+def test_tensorboard_shows_gates_and_looking_at_them_changes_no_bit(files: Path, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    runs = {shown: tmp_path / str(shown) for shown in (True, False)}
+    for shown, folder in runs.items():
+        train(make_plan(files, epochs=1, judged=False, use_tensorboard=shown), model_dir=folder)
+    weights = [next(folder.glob("checkpoints/step-10/weights.safetensors")) for folder in runs.values()]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    events = accumulator.EventAccumulator(str(runs[True] / "tensorboard"))
+    events.Reload()
+    tags = {tag for tag in events.Tags()["scalars"] if tag.startswith("gate")}
+    fields = {f"gate/epnet/{name}" for name in ("user", "item", "domain", "tags", "price")}
+    gates = {"epnet", *(f"ppnet/{task}/layer_1" for task in ("ctr", "cvr"))}
+    kinds = {f"{kind}/{gate}" for kind in ("gate", "gate_saturation", "gate_between_rows") for gate in gates}
+    assert tags >= fields | kinds
+    assert [event.step for event in events.Scalars("gate/epnet/user")] == [3, 6, 9]
+    assert 0 < events.Scalars("gate/epnet/user")[0].value < 2
+
+
 def test_a_missing_tensorboard_is_one_note(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("peprank.training.board.is_installed", lambda: False)
     listener = Recorder()

@@ -23,7 +23,7 @@ from peprank.spec.train import (
     TrainSpec,
 )
 
-SUMMARIES: Final = ("loss", "learning_rate", "parameter", "global_gradient_norm", "gradient_norm", "gradient")
+SUMMARIES: Final = ("loss", "learning_rate", "gate", "parameter", "global_gradient_norm", "gradient_norm", "gradient")
 USER_ID: Final = "user_id"  # the feature whose values form GAUC's groups when the file names none
 
 

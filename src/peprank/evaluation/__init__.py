@@ -7,7 +7,7 @@ from peprank.evaluation.gate_pictures import draw_heat_maps, require_matplotlib
 from peprank.evaluation.gate_statistics import GateStatistics
 from peprank.evaluation.gate_tables import render_gates
 from peprank.evaluation.gates import Gate, GateCell, Gates, Spread
-from peprank.evaluation.look import gates_on
+from peprank.evaluation.look import gates_on, glance_at_gates
 from peprank.evaluation.results import Cell, Measure, Results, TaskKind
 from peprank.evaluation.run import collect, evaluate
 from peprank.evaluation.seesaw import Change, Seesaw, seesaw
@@ -32,6 +32,7 @@ __all__ = [
     "draw_heat_maps",
     "evaluate",
     "gates_on",
+    "glance_at_gates",
     "heat_maps",
     "render",
     "render_gates",

@@ -47,7 +47,7 @@ class GateStatistics:
         """
         if not self._gates:
             self._gates = [GateSums(GateHead.of(gate, self._model)) for gate in gates]
-            self._visits = Visits(_MOST_USER_SUMS // sum(len(gate.head.widths) for gate in self._gates))
+            self._visits = Visits(_MOST_USER_SUMS // max(1, sum(len(gate.head.widths) for gate in self._gates)))
         self._rows.add(domains, np.ones(len(domains)))
         rows_of = {int(code): np.flatnonzero(domains == code) for code in np.unique(domains)}
         visits = self._visits_of(users, domains)

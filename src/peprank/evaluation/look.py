@@ -9,14 +9,18 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from peprank.batch import Features
 from peprank.data.ahead import ahead
 from peprank.encode import Encoder, keys_of
-from peprank.errors import DataError
+from peprank.errors import DataError, SpecError
 from peprank.evaluation.gate_statistics import GateStatistics
-from peprank.evaluation.gates import Gates
+from peprank.evaluation.gates import Gate, Gates
 from peprank.evaluation.segments import SegmentCodes, naming_of
 from peprank.models import MultiTaskRanker, look_at_gates
+from peprank.spec.model import ModelSpec
 from peprank.spec.pipeline import PipelineSpec
+
+_GLANCE_ROWS = 1024  # enough for means to two digits, and little beside a training step
 
 
 def gates_on(
@@ -49,10 +53,13 @@ def gates_on(
     segments = SegmentCodes(domain.column, naming_of(domain)) if domain else None
     column = None if user_feature is None else spec.feature(user_feature).column
     tasks, device = [task.name for task in spec.model.tasks], next(ranker.parameters()).device
+    model = ranker.trunk.description(tasks).model
     with closing(ahead((rows, encoder.features(rows)) for rows in batches)) as work:
         for rows, features in work:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 gates = look_at_gates(ranker, features.to(device), tasks)
+            if not gates:
+                raise SpecError("model", model, "has no gates to look at; PEPNet and mixtures of experts have")
             codes = np.zeros(rows.num_rows, np.int64) if segments is None else segments.codes(rows).astype(np.int64)
             users = None if column is None else keys_of(rows.column(column), column)
             statistics.add(gates, codes, users)
@@ -62,10 +69,18 @@ def gates_on(
         raise DataError("there are no rows, so there is nothing to say of the gates")
     names = () if segments is None else segments.names
     return Gates(
-        model=ranker.trunk.description(tasks).model,
+        model=model,
         rows=statistics.num_rows,
         user_feature=user_feature,
         domain_column=domain.column if domain else None,
         domains=tuple(statistics.domains(names)),
         gates=statistics.gates(names),
     )
+
+
+def glance_at_gates(ranker: MultiTaskRanker, features: Features, model: ModelSpec) -> tuple[Gate, ...]:
+    """Each gate on the first rows of a batch, not told apart by domain or user; none where the model has no gates."""
+    gates = look_at_gates(ranker, features, [task.name for task in model.tasks], most_rows=_GLANCE_ROWS)
+    statistics = GateStatistics(model)
+    statistics.add(gates, np.zeros(min(features.num_rows, _GLANCE_ROWS), np.int64))
+    return statistics.gates()

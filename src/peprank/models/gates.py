@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from peprank.batch import Features
-from peprank.errors import SpecError
 from peprank.models.ranker import MultiTaskRanker, eval_mode
 
 
@@ -36,18 +35,21 @@ class Gated(Protocol):
         ...
 
 
-def look_at_gates(ranker: MultiTaskRanker, features: Features, tasks: Sequence[str]) -> list[GateValues]:
+def look_at_gates(
+    ranker: MultiTaskRanker, features: Features, tasks: Sequence[str], *, most_rows: int | None = None
+) -> list[GateValues]:
     """What each gate gives these rows, without autograd and in eval mode; the mode is put back.
 
-    Raises:
-        SpecError: the model has no gates.
+    Args:
+        tasks: their names.
+        most_rows: look at the first so many rows only.
+
+    Returns:
+        One entry per gate; none where the model has no gates.
     """
     trunk = ranker.trunk
-    found: list[GateValues] = []
-    if isinstance(trunk, Gated):
-        with eval_mode(ranker), torch.inference_mode():
-            found = list(trunk.gate_values(ranker.embeddings(features), features.domain, tasks))
-    if not found:
-        model = trunk.description(tasks).model
-        raise SpecError("model", model, "has no gates to look at; PEPNet and mixtures of experts such as MMoE have")
-    return found
+    if not isinstance(trunk, Gated):
+        return []
+    with eval_mode(ranker), torch.inference_mode():
+        groups = {name: group[:most_rows] for name, group in ranker.embeddings(features).items()}
+        return list(trunk.gate_values(groups, features.domain[:most_rows], tasks))

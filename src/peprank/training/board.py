@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from peprank.evaluation import Gate
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-_DEFAULT = ("loss", "learning_rate")
+_DEFAULT = ("loss", "learning_rate", "gate")
 
 
 def is_installed() -> bool:
@@ -26,7 +28,8 @@ class Board:
 
     Args:
         directory: where event files go.
-        summaries: loss, learning_rate, parameter, gradient, gradient_norm, global_gradient_norm; (): the first two.
+        summaries: loss, learning_rate, gate, parameter, gradient, gradient_norm, global_gradient_norm; (): the first
+            three.
         step: events of this step and later, left by a run that was stopped, are hidden.
     """
 
@@ -58,6 +61,22 @@ class Board:
         if "global_gradient_norm" in self._summaries:
             self._writer.add_scalar("global_gradient_norm", float(torch.tensor(list(norms.values())).norm()), step)
 
+    @property
+    def shows_gates(self) -> bool:
+        """Whether `gates` writes anything."""
+        return "gate" in self._summaries
+
+    def gates(self, step: int, gates: Iterable[Gate]) -> None:
+        """Write mean δ or share of each gate, by field or expert, and the share of its numbers that are saturated."""
+        for gate in gates:
+            whole, place = gate.cells[0], _tag(gate.name.lower(), gate.task, gate.layer)
+            self._writer.add_scalar(f"gate_saturation/{place}", whole.saturated, step)
+            self._writer.add_scalar(f"gate_between_rows/{place}", gate.between_rows, step)
+            if gate.gamma is not None:
+                self._writer.add_scalar(f"gate/{place}", whole.mean, step)
+            if gate.task is None or gate.gamma is None:  # fields of each task would be hundreds of curves
+                self._write("gate", {f"{place}/{_tag(cell.part)}": cell.mean for cell in gate.strongest()}, step)
+
     def metrics(self, step: int, kind: str, values: Mapping[str, float | None]) -> None:
         """Write metrics of an evaluation or of the training rows; undefined ones are left out."""
         self._write(kind, {name: value for name, value in values.items() if value is not None}, step)
@@ -69,3 +88,8 @@ class Board:
     def _write(self, kind: str, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
             self._writer.add_scalar(f"{kind}/{name}", value, step)
+
+
+def _tag(*words: str | None) -> str:
+    """A place in the tree of tags: "ppnet/click/layer_1"."""
+    return "/".join(word.replace(" ", "_") for word in words if word)

@@ -10,6 +10,7 @@ from math import isfinite
 import torch
 from torch import Tensor
 
+from peprank.evaluation import Gate, glance_at_gates
 from peprank.models import build, settled
 from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Precision
@@ -81,6 +82,10 @@ class Learner:
             on_gradients(self.network.gradients())
         self._apply(step, epoch)
         return {name: sum(part[name] for part in losses) / len(losses) for name in losses[0]}
+
+    def gates(self, batch: Batch) -> tuple[Gate, ...]:
+        """Return what the gates do with some rows of a batch, none where the model has no gates."""
+        return glance_at_gates(self.ranker, batch.to(self._device).features, self._spec.model)
 
     def rates(self, *, step: int, epoch: int) -> dict[str, float]:
         """Return the learning rates of the next update: of the tables, and of the network's default rule."""

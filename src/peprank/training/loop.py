@@ -229,9 +229,9 @@ class _Run:
         self._listener.step(progress.step, losses, self._pace.rows_per_s(num_rows), rates["dense"])
         self._after_step()
         if _is_due(progress.step, self._spec.train.log_every_steps):
-            self._write_log(rates)
+            self._write_log(rates, group[-1])
 
-    def _write_log(self, rates: dict[str, float]) -> None:
+    def _write_log(self, rates: dict[str, float], batch: Batch) -> None:
         progress, metrics = self._progress, self._learner.watch.values()
         losses = progress.take_window()
         place = {"step": progress.step, "epoch": progress.epoch, "rows": progress.rows}
@@ -241,6 +241,8 @@ class _Run:
         if self._board is not None:
             self._board.scalars(progress.step, losses, rates)
             self._board.metrics(progress.step, "train", metrics)
+            if self._board.shows_gates:
+                self._board.gates(progress.step, self._learner.gates(batch))
 
     def _gradient_summaries(self) -> Callable[[dict[str, Tensor]], None] | None:
         """What looks at the gradients of the coming step, if it is one that is logged."""

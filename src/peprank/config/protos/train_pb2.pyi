@@ -125,7 +125,7 @@ class TrainConfig(_message.Message):
 
     @_builtins.property
     def tensorboard_summaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What TensorBoard shows: loss, learning_rate, parameter, global_gradient_norm, gradient_norm, gradient."""
+        """What TensorBoard shows: loss, learning_rate, gate (unset: these three), parameter, global_gradient_norm, gradient_norm, gradient."""
 
     @_builtins.property
     def global_embedding_constraints(self) -> _embedding_pb2.ParameterConstraints:
