@@ -121,7 +121,6 @@ def _with_wide_groups(spec: ModelSpec, *groups: GroupSpec) -> ModelSpec:
     return replace(spec, tables=(*spec.tables, *WIDE_TABLES), groups=(*groups, *spec.groups))
 
 
-
 def _with_own_embeddings(spec: ModelSpec) -> ModelSpec:
     domain = DomainSpec(feature="tab", num_domains=NUM_DOMAINS, num_towers=NUM_DOMAINS, has_own_embeddings=True)
     return replace(spec, domain=domain)
