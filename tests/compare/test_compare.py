@@ -193,7 +193,7 @@ def test_what_cannot_be_compared_is_refused(folder: Path, tmp_path: Path) -> Non
 
 
 def test_matched_nets_have_the_budget(folder: Path) -> None:
-    names = ["pepnet", "shared_bottom", "mmoe", "ple", "single", "epnet", "ppnet"]
+    names = ["pepnet", "shared_bottom", "mmoe", "ple", "ple_md", "hmoe", "m3oe", "single", "epnet", "ppnet"]
     _, contenders = from_base(folder / "tiny.config", names, match=True)
     budget = contenders[0].nets[0].dense_parameters
     for contender in contenders:

@@ -27,6 +27,10 @@ def _level(fields: str) -> str:
 OWN = "task_expert_net { hidden_units: [8, 4] }"
 ONE_OWN = f"expert_num_per_task: 1 {OWN}"
 LEVEL = _level(ONE_OWN)
+OF_DOMAINS = f"expert_num_per_task: 1 expert_num_per_domain: 1 share_num: 1 {EXPERT}"
+DOMAIN_LEVEL = _level(OF_DOMAINS)
+HMOE = f"{EXPERT} domain_mlp {{ hidden_units: 4 }}"
+M3OE = f"{EXPERT} domain_hidden_unit: 8 common_mlp {{ hidden_units: 6 }}"
 
 
 def _group(name: str, features: str, kind: str = "DEEP") -> str:
@@ -69,6 +73,9 @@ RIVAL_MISTAKES = [
     *_inputs_and_domain("dcn_v1", f"{CROSS} {DEEP} {FINAL}"),
     *_inputs_and_domain("dcn_v2", f"{CROSS} {FINAL}"),
     *_inputs_and_domain("star", STAR),
+    *_inputs_and_domain("ple_md", DOMAIN_LEVEL),
+    *_inputs_and_domain("hmoe", HMOE),
+    *_inputs_and_domain("m3oe", M3OE),
     _in("shared_bottom", "no layers", "", "shared_bottom {", "is missing; write bottom_mlp { ... }"),
     _in("shared_bottom", "empty bottom", "bottom_mlp {}", "bottom_mlp", "has no layers; write hidden_units"),
     _in("shared_bottom", "dropouts", f"{BOTTOM[:-1]} dropout_ratio: 1 }}", "dropout_ratio", "must lie in [0, 1)"),
@@ -89,6 +96,45 @@ RIVAL_MISTAKES = [
         domain="",
     ),
     _in("mmoe", "no domain for tables", EXPERT, "per_domain", "write model_config.domain_feature", domain=OWN_TABLES),
+    _in("ple_md", "no domain for experts", DOMAIN_LEVEL, "ple_md {", "write model_config.domain_feature", domain=""),
+    _in("ple_md", "no level", "", "ple_md {", "is missing; write at least one extraction_networks { ... }"),
+    _in(
+        "ple_md", "empty expert", _level(f"{OF_DOMAINS[: -len(EXPERT)]} expert_mlp {{}}"), "expert_mlp", "has no layers"
+    ),
+    _in(
+        "ple_md", "no experts", _level(OF_DOMAINS[: -len(EXPERT)]), "extraction_networks {", "write expert_mlp { ... }"
+    ),
+    *(
+        _in(
+            "ple_md", f"no {count}", DOMAIN_LEVEL.replace(f"{count}: 1", ""), "extraction_networks {", f"write {count}:"
+        )
+        for count in ("expert_num_per_task", "expert_num_per_domain", "share_num")
+    ),
+    *(
+        _in(
+            "ple_md",
+            f"zero {count}",
+            DOMAIN_LEVEL.replace(f"{count}: 1", f"{count}: 0"),
+            f"{count}: 0",
+            "at least 1; 1 is usual",
+        )
+        for count in ("expert_num_per_task", "expert_num_per_domain", "share_num")
+    ),
+    _in("hmoe", "no domain for layers", HMOE, "hmoe {", "write model_config.domain_feature", domain=""),
+    _in("hmoe", "no experts", "domain_mlp { hidden_units: 4 }", "hmoe {", "is missing; write expert_mlp { ... }"),
+    _in("hmoe", "no layers", EXPERT, "hmoe {", "is missing; write domain_mlp { ... }"),
+    _in("hmoe", "empty layers", f"{EXPERT}\n domain_mlp {{}}", "domain_mlp", "has no layers"),
+    _in("hmoe", "empty gate", f"{HMOE}\n gate_mlp {{}}", "gate_mlp", "has no layers"),
+    _in("hmoe", "zero experts", f"{HMOE} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),
+    _in("m3oe", "no domain for layers", M3OE, "m3oe {", "write model_config.domain_feature", domain=""),
+    _in(
+        "m3oe", "no width", M3OE.replace("domain_hidden_unit: 8", ""), "m3oe {", "is missing; write domain_hidden_unit"
+    ),
+    _in("m3oe", "zero width", M3OE.replace("unit: 8", "unit: 0"), "unit: 0", "every width must be at least 1"),
+    _in("m3oe", "no common layers", f"{EXPERT} domain_hidden_unit: 8", "m3oe {", "is missing; write common_mlp"),
+    _in("m3oe", "empty common layers", M3OE.replace("hidden_units: 6", ""), "common_mlp", "has no layers"),
+    _in("m3oe", "no experts", M3OE[len(EXPERT) :], "m3oe {", "is missing; write expert_mlp { ... }"),
+    _in("m3oe", "zero experts", f"{M3OE} num_expert: 0", "num_expert: 0", "must be at least 1; the paper uses 1 to 4"),
     _in("ple", "no level", "", "ple {", "is missing; write at least one extraction_networks { ... }"),
     _in("ple", "no own experts", _level(OWN), "extraction_networks {", "is missing; write expert_num_per_task: ..."),
     _in("ple", "zero own experts", _level(f"expert_num_per_task: 0 {OWN}"), "per_task: 0", "must be at least 1"),

@@ -24,6 +24,9 @@ _DEEP = "deep { hidden_units: [8, 4] }"
 _FINAL = "final { hidden_units: 4 }"
 _WIDE = 'feature_groups { group_name: "wide" feature_names: ["user", "item", "tags", "price"] group_type: WIDE }'
 _FM = 'feature_groups { group_name: "fm" feature_names: ["user", "item", "tags", "price"] }'
+_DOMAIN_LEVEL = """extraction_networks {
+    network_name: "level" expert_num_per_task: 2 expert_num_per_domain: 1 share_num: 1 expert_mlp { hidden_units: 8 }
+  }"""
 
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
@@ -42,6 +45,9 @@ _MODELS = {
         f"embeddings_per_domain: true shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: 4 }} task_domain_num: 4"
     ),
     "star": f"star {{ {_PRIORS} star_mlp {{ hidden_units: [8, 4] }} partitioned_normalization: true",
+    "ple_md": f"ple_md {{ {_PRIORS} {_DOMAIN_LEVEL} {_DOMAIN_LEVEL}",
+    "hmoe": f"hmoe {{ {_PRIORS} {_EXPERT} domain_mlp {{ hidden_units: 4 }} task_domain_num: 4",
+    "m3oe": f"m3oe {{ {_PRIORS} domain_hidden_unit: 8 common_mlp {{ hidden_units: 6 }} {_EXPERT}",
 }
 _OF_ONE_TASK = {
     f"{name.partition('-')[0]}-one task": _MODELS[name]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from peprank.batch import MISSING, Features, Ids
+from peprank.spec.domain_experts import DomainExtractionSpec, HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.embedding import AutoDisSpec, GroupInput, GroupSpec, LinearEmbeddingSpec, TableSpec
 from peprank.spec.feature import Pooling
 from peprank.spec.mlp import Activation, MLPSpec, Normalization
@@ -110,7 +111,15 @@ DCN_V2 = _rival(
         final=_MLP,
     )
 )
+_DOMAIN_LEVEL = DomainExtractionSpec(
+    name="low", num_task_experts=1, num_domain_experts=2, num_shared_experts=2, expert=_MLP
+)
 STAR = _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=5))
+PLE_MD = _rival(
+    PLEMDSpec(group=JOINED, levels=(_DOMAIN_LEVEL, replace(_DOMAIN_LEVEL, name="high", num_domain_experts=1)))
+)
+HMOE = _rival(HMoESpec(group=JOINED, num_experts=2, expert=_MLP, domain=MLPSpec(hidden_dims=(6,))))
+M3OE = _rival(M3oESpec(group=JOINED, domain_dim=7, common=MLPSpec(hidden_dims=(10,)), num_experts=2, expert=_MLP))
 DEEPFM = DeepFMSpec(wide_group="wide", fm_group="fm", deep_group=JOINED, deep=_MLP)
 XDEEPFM = XDeepFMSpec(
     fields_group="wide", deep_group=JOINED, cin=CINSpec(hidden_dims=(5, 4)), deep=_MLP, final=MLPSpec(hidden_dims=(8,))
@@ -170,6 +179,14 @@ EVERY_RIVAL: dict[str, ModelSpec] = {
     "star": STAR,
     "star_domain_towers": _with_domain_towers(STAR),
     "star_normalized": _rival(StarSpec(group=JOINED, layers=_MLP, auxiliary_dim=0, normalizes_domains=True)),
+    "ple_md": PLE_MD,
+    "ple_md_domain_towers": _with_domain_towers(PLE_MD),
+    "hmoe": HMOE,
+    "hmoe_gate_mlp_domain_towers": _with_domain_towers(
+        _rival(HMoESpec(group=JOINED, num_experts=3, expert=_MLP, domain=_MLP, gate=MLPSpec(hidden_dims=(6,))))
+    ),
+    "m3oe": M3OE,
+    "m3oe_domain_towers": _with_domain_towers(M3OE),
     "mmoe_gate_mlp_domain_towers": _with_domain_towers(
         _rival(MMoESpec(group=JOINED, num_experts=2, expert=_MLP, gate=MLPSpec(hidden_dims=(6, 4))))
     ),

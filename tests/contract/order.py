@@ -8,19 +8,23 @@ import torch
 from torch import Tensor
 
 from peprank.models import MultiTaskRanker
+from peprank.models.hmoe import HMoE
 from peprank.models.pepnet import PEPNet
 from peprank.models.ple import PLE
+from peprank.models.ple_md import PLEMD
 from peprank.models.star import Star
-from peprank.nn import Experts, Extraction, PPNet
+from peprank.nn import DomainExtraction, Experts, Extraction, PPNet
 
 # Lists of modules, one per task.
 _OF_TASKS = re.compile(
-    r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.gates|trunk\.levels\.\d+\.task_(?:experts|gates))\.)(\d+)(?=\.)"
+    r"((?:towers\.tasks|trunk\.ppnet\.layers|trunk\.(?:gates|pair_gates|relevance)|trunk\.task_experts\.networks"
+    r"|trunk\.views\.\d+\.(?:gates|layers)|trunk\.levels\.\d+\.(?:task_experts|task_gates|pair_gates))\.)(\d+)(?=\.)"
 )
 # Lists of parts, one per domain.
 _OF_DOMAIN_TOWERS = re.compile(r"(towers\.tasks\.\d+\.)(\d+)(?=\.)")
 _OF_DOMAINS = re.compile(
-    r"(trunk\.(?:layers\.domains|norm\.(?:gammas|betas|statistics))\.|embeddings\.dense\.\w+\.parts\.)(\d+)"
+    r"(trunk\.(?:layers\.domains|norm\.(?:gammas|betas|statistics)|domain_layer\.domains|domain_experts\.networks|views)\."
+    r"|.*\.parts\.)(\d+)"
 )
 
 
@@ -30,7 +34,7 @@ def tasks_in_order(ranker: MultiTaskRanker, order: list[int]) -> dict[str, Tenso
     moved = {name: weights[_renumbered(_OF_TASKS, name, order)] for name in weights}
     if isinstance(ranker.trunk, PEPNet) and ranker.trunk.ppnet is not None:
         moved |= _gates_in_order(ranker.trunk.ppnet, weights, order)
-    if isinstance(ranker.trunk, PLE):
+    if isinstance(ranker.trunk, PLE | PLEMD):
         moved |= _shared_gates_in_order(ranker.trunk, weights, order)
     return moved
 
@@ -46,6 +50,8 @@ def domains_in_order(ranker: MultiTaskRanker, order: list[int], table: str) -> d
         moved |= {name: weights[_renumbered(_OF_DOMAIN_TOWERS, name, order)] for name in of_towers}
     if isinstance(ranker.trunk, Star) and ranker.trunk.auxiliary is not None:
         moved |= _indicators_in_order(weights, order)
+    if isinstance(ranker.trunk, HMoE):
+        moved |= _relevance_in_order(moved, order)
     return weights | moved
 
 
@@ -69,6 +75,12 @@ def _indicators_in_order(weights: dict[str, Tensor], order: list[int]) -> dict[s
     return {name: weights[name][:, [*range(rest), *(rest + source for source in order)]]}
 
 
+def _relevance_in_order(moved: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    """A relevance gate has a row for each domain."""
+    logits = [name for name in moved if re.match(r"trunk\.relevance\.\d+\.parts\.\d+\.logit\.", name)]
+    return {name: moved[name][torch.tensor(order)] for name in logits}
+
+
 def _clones(ranker: MultiTaskRanker) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in ranker.weights().items()}
 
@@ -88,11 +100,11 @@ def _gates_in_order(ppnet: PPNet, weights: dict[str, Tensor], order: list[int]) 
     return moved | {name: _chunks(weights[name], order) for name in hidden}
 
 
-def _shared_gates_in_order(trunk: PLE, weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
-    """A shared gate has a row for each expert of each task in turn, then for the shared ones."""
+def _shared_gates_in_order(trunk: PLE | PLEMD, weights: dict[str, Tensor], order: list[int]) -> dict[str, Tensor]:
+    """A shared gate has a row for each expert of each task in turn, then for the others."""
     moved = {}
     for index, level in enumerate(trunk.levels):
-        assert isinstance(level, Extraction)
+        assert isinstance(level, Extraction | DomainExtraction)
         own = sum(len(experts.networks) for experts in level.task_experts if isinstance(experts, Experts))
         for name in (f"trunk.levels.{index}.shared_gate.logit.{kind}" for kind in ("weight", "bias")):
             if name in weights:

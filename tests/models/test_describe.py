@@ -8,9 +8,12 @@ from tests.contract.models import (
     DCN_V1,
     DCN_V2,
     EVERY_MODEL,
+    HMOE,
+    M3OE,
     MMOE,
     PAPER,
     PLE,
+    PLE_MD,
     SHARED_BOTTOM,
     SIMPLE_MULTI_TASK,
     STAR,
@@ -196,6 +199,67 @@ def test_every_entry_of_the_vectors_passes_the_maps_of_a_cin() -> None:
     part = description.parts[1]  # 3 fields of 3 columns, 5 and 4 vectors per layer
     assert (part.name, part.parameters) == ("CIN", 5 * (3 * 3 + 1) + 4 * (5 * 3 + 1))
     assert part.multiply_adds == 3 * (5 * 3 * 3 + 4 * 5 * 3)
+
+
+def parts(spec: ModelSpec) -> list[tuple[str, int]]:
+    return [(part.name, part.multiply_adds) for part in describe(spec).parts[1:-1]]
+
+
+def test_ple_md_counts_the_experts_and_gates_of_one_domain() -> None:
+    description = describe(PLE_MD)
+    x = description.groups[0].dim
+    assert description.equations[2:4] == (
+        "a_t^(l) = softmax(a_t^(l-1) W_dt^(l) + b_dt^(l)) (V_t^(l) ∪ V_d^(l) ∪ V_s^(l))",
+        "c^(l) = softmax(c^(l-1) W_d^(l) + b_d^(l)) (V_d^(l) ∪ V_s^(l))",
+    )
+    assert [(gate.name, gate.reads, gate.out_dim) for gate in description.gates if "click" not in gate.name] == [
+        ("low like", (("all + domain + uia", x),), 1 + 2 + 2),
+        ("low buy", (("all + domain + uia", x),), 1 + 2 + 2),
+        ("low domain", (("all + domain + uia", x),), 2 + 2),
+        ("low shared", (("all + domain + uia", x),), 3 * 1 + 2 + 2),
+        ("high like", (("a_like^(1)", 8),), 1 + 1 + 2),
+        ("high buy", (("a_buy^(1)", 8),), 1 + 1 + 2),
+    ]
+    low, high = x * 12 + 12 * 8, 8 * 12 + 12 * 8  # an expert
+    assert parts(PLE_MD) == [
+        ("low task experts", 3 * low),
+        ("low domain experts", 2 * low),  # of one of three domains
+        ("low shared experts", 2 * low),
+        ("low gates of domains", 3 * 5 * x + 4 * x),
+        ("low shared gate", 7 * x),
+        ("high task experts", 3 * high),
+        ("high domain experts", high),
+        ("high shared experts", 2 * high),
+        ("high gates of domains", 3 * 4 * 8),
+    ]
+
+
+def test_hmoe_counts_the_views_of_all_domains() -> None:
+    description = describe(HMOE)
+    x = description.groups[0].dim
+    assert "h_t = w_dt,d r_dt + Σ_j≠d w_dt,j sg(r_jt), w_dt = Relevance_dt(x)" in description.equations
+    assert parts(HMOE) == [
+        ("experts", 2 * (x * 12 + 12 * 8)),
+        ("domain views", 3 * 3 * (2 * x + 8 * 6)),
+        ("relevance gates", 3 * 3 * x),  # of one of three domains
+    ]
+    assert [(gate.name, gate.out_dim) for gate in description.gates][2:4] == [("buy", 2), ("click relevance", 3)]
+
+
+def test_m3oe_counts_all_experts_and_the_domain_layer_once() -> None:
+    description = describe(M3OE)
+    x, expert = description.groups[0].dim, 10 * 12 + 12 * 8
+    assert "D = β_d Expert_d(h) + (1 - β_d) (mean of the other domains' experts of h)" in description.equations
+    assert parts(M3OE) == [
+        ("domain layer", x * 7),
+        ("common layers", 7 * 10 + x * 10),
+        ("shared experts", 2 * expert),
+        ("domain experts", 3 * expert),
+        ("task experts", 3 * expert),
+        ("gates", 3 * 2 * 10),  # of one of three domains
+        ("fusion weights", 0),
+    ]
+    assert {gate.reads for gate in description.gates} == {(("h", 10),)}
 
 
 @pytest.mark.parametrize("spec", EVERY_MODEL.values(), ids=EVERY_MODEL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,12 +21,14 @@ GATES = (GateNU, GateBank, SoftmaxGate)
 
 @contextmanager
 def overheard(ranker: MultiTaskRanker) -> Iterator[dict[str, list[Tensor]]]:
-    """Outputs of every gate module by name, as the network computes them within the block."""
+    """Outputs of every gate by name, as the network computes them within the block; domains' parts are one gate."""
     heard: dict[str, list[Tensor]] = {}
 
     def listen(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:
         def hook(_module: nn.Module, _inputs: object, output: Tensor | list[Tensor]) -> None:
-            heard[name] = [output] if isinstance(output, Tensor) else list(output)
+            outputs = [output] if isinstance(output, Tensor) else list(output)
+            parts = heard.setdefault(re.sub(r"\.parts\.\d+$", "", name), [])
+            parts[:] = [torch.cat(pair) for pair in zip(parts, outputs, strict=True)] if parts else outputs
 
         return module.register_forward_hook(hook)
 

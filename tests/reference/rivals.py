@@ -16,19 +16,23 @@ from peprank.models import MultiTaskRanker, build
 from peprank.models.dcn_v1 import DCNv1
 from peprank.models.dcn_v2 import DCNv2
 from peprank.models.deepfm import DeepFM
+from peprank.models.hmoe import DomainView, HMoE
+from peprank.models.m3oe import M3oE
 from peprank.models.mmoe import MMoE
 from peprank.models.ple import PLE
+from peprank.models.ple_md import PLEMD
 from peprank.models.shared_bottom import SharedBottom
 from peprank.models.star import Star
 from peprank.models.xdeepfm import XDeepFM
-from peprank.nn import Experts, Extraction, PartitionedNorm
+from peprank.nn import DomainExtraction, Experts, Extraction, PartitionedNorm, PerDomain
+from peprank.spec.domain_experts import DomainExtractionSpec, HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.embedding import GroupInput, GroupSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import DomainSpec, ModelSpec, TaskSpec
 from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import CINSpec, CrossSpec, DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 from peprank.spec.trunk import ExtractionSpec, MMoESpec, PLESpec, SharedBottomSpec, SimpleMultiTaskSpec, TrunkSpec
-from tests.reference import dcn, deepfm, mmoe, ple, shared_bottom, simple_multi_task, star, xdeepfm
+from tests.reference import dcn, deepfm, hmoe, m3oe, mmoe, ple, ple_md, shared_bottom, simple_multi_task, star, xdeepfm
 from tests.reference.differences import largest_gap
 from tests.reference.layers import Array, Layers, Linear, total_loss
 
@@ -192,6 +196,69 @@ def _scored_star(ranker: MultiTaskRanker) -> Loops:
     return _star(ranker)
 
 
+def _ple_md(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, PLEMD)
+    levels = [_domain_level(level) for level in trunk.levels if isinstance(level, DomainExtraction)]
+    return ple_md.Net(DOMAIN, levels, _towers(ranker))
+
+
+def _domain_level(level: DomainExtraction) -> ple_md.Level:
+    return ple_md.Level(
+        of_tasks=[_experts(experts) for experts in level.task_experts],
+        of_domains=[_experts(experts) for experts in level.domain_experts.parts],
+        shared=_experts(level.shared_experts),
+        pair_gates=[[gate[0] for gate in _of_domains(gates)] for gates in level.pair_gates],
+        domain_gates=[] if level.domain_gates is None else [gate[0] for gate in _of_domains(level.domain_gates)],
+        shared_gate=None if level.shared_gate is None else _layers(level.shared_gate)[0],
+    )
+
+
+def _hmoe(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, HMoE)
+    views = [view for view in trunk.views if isinstance(view, DomainView)]
+    return hmoe.Net(
+        DOMAIN,
+        _experts(trunk.experts),
+        [hmoe.View([_layers(gate) for gate in view.gates], [_layers(mlp) for mlp in view.layers]) for view in views],
+        [_of_domains(gates) for gates in trunk.relevance],
+        _towers(ranker),
+    )
+
+
+def _stopped(twins: Twins) -> Twins:
+    """HMoE's loops see what other domains make of the rows now, whatever is changed later: their stop-gradient."""
+    assert isinstance(twins.loops, hmoe.Net)
+    return replace(twins, loops=hmoe.Stopped(twins.loops, twins.loops.views_of(twins.x.detach().numpy())))
+
+
+def _m3oe(ranker: MultiTaskRanker) -> Loops:
+    trunk = ranker.trunk
+    assert isinstance(trunk, M3oE)
+    assert trunk.beta_d is not None
+    assert trunk.beta_t is not None
+    weights = (trunk.alpha_d, trunk.alpha_t, trunk.beta_d, trunk.beta_t)
+    return m3oe.Net(
+        DOMAIN,
+        _layers(trunk.domain_layer.shared)[0],
+        [_own(layers)[0] for layers in trunk.domain_layer.domains],
+        _layers(trunk.common_layer)[0],
+        _layers(trunk.common),
+        _experts(trunk.shared_experts),
+        _experts(trunk.domain_experts),
+        _experts(trunk.task_experts),
+        [[gate[0] for gate in _of_domains(gates)] for gates in trunk.pair_gates],
+        m3oe.Fusion(*(weight.logit.detach().numpy() for weight in weights)),
+        _towers(ranker),
+    )
+
+
+def _of_domains(parts: nn.Module) -> list[Layers]:
+    assert isinstance(parts, PerDomain)
+    return [_layers(part) for part in parts.parts]
+
+
 def _own(layers: nn.Module) -> Layers:
     """The weights of one domain."""
     values = [value.detach().numpy() for value in layers.parameters()]
@@ -227,6 +294,11 @@ def _xdeepfm(ranker: MultiTaskRanker) -> Loops:
 
 _EXPERT = MLPSpec(hidden_dims=(6, 4))
 _STAR = StarSpec(group="x", layers=_EXPERT, auxiliary_dim=3)
+_DOMAIN_LEVEL = DomainExtractionSpec(
+    name="low", num_task_experts=1, num_domain_experts=2, num_shared_experts=2, expert=_EXPERT
+)
+_LAST_DOMAIN_LEVEL = replace(_DOMAIN_LEVEL, name="high", num_task_experts=2, num_domain_experts=1)
+_HMOE = HMoESpec(group="x", num_experts=3, expert=_EXPERT, domain=MLPSpec(hidden_dims=(5,)))
 _OWN = ExtractionSpec(name="own", num_task_experts=2, task_expert=_EXPERT)
 _LOW = replace(_OWN, num_shared_experts=2, shared_expert=MLPSpec(hidden_dims=(4,)))
 _HIGH = replace(_LOW, num_task_experts=1, num_shared_experts=1)
@@ -258,6 +330,13 @@ EVERY_RIVAL: dict[str, Callable[[], Twins]] = {
     "deepfm_one_task": lambda: twins(_DEEPFM, _deepfm, fields=_DEEPFM_FIELDS, num_tasks=1),
     "xdeepfm": lambda: twins(_XDEEPFM, _xdeepfm, fields={"wide": (2, 2, 2), "deep": (3,)}),
     "ple_without_shared_experts": lambda: twins(PLESpec(group="x", levels=(_OWN, _OWN)), _ple),
+    "ple_md": lambda: twins(PLEMDSpec(group="x", levels=(_DOMAIN_LEVEL, _LAST_DOMAIN_LEVEL)), _ple_md),
+    "ple_md_three_levels": lambda: twins(
+        PLEMDSpec(group="x", levels=(_DOMAIN_LEVEL, _DOMAIN_LEVEL, _LAST_DOMAIN_LEVEL)), _ple_md
+    ),
+    "hmoe": lambda: _stopped(twins(_HMOE, _hmoe)),
+    "hmoe_gate_mlp": lambda: _stopped(twins(replace(_HMOE, gate=MLPSpec(hidden_dims=(4,))), _hmoe)),
+    "m3oe": lambda: twins(M3oESpec(group="x", domain_dim=3, common=_EXPERT, num_experts=2, expert=_EXPERT), _m3oe),
     "star": lambda: twins(_STAR, _star),
     "star_without_auxiliary_network": lambda: twins(replace(_STAR, auxiliary_dim=0), _star),
     "star_normalized": lambda: twins(replace(_STAR, normalizes_domains=True), _star),

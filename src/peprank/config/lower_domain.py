@@ -12,7 +12,8 @@ from peprank.config.strings import numbers
 from peprank.spec.feature import Identity, IdFeature, RawFeature, Vocabulary
 from peprank.spec.model import DomainSpec
 
-NEED_DOMAIN: Final = frozenset({"star"})  # models with parts besides the towers that the domain picks
+# Models with parts besides the towers that the domain picks.
+NEED_DOMAIN: Final = frozenset({"star", "ple_md", "hmoe", "m3oe"})
 
 
 def domain(msg: pb.ModelConfig, at: Place, model: Place, names: Names) -> DomainSpec | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from peprank.config.lower_domain import NEED_DOMAIN, domain
+from peprank.config.lower_domain_experts import hmoe, m3oe, ple_md
 from peprank.config.lower_groups import Groups, Wide, groups, has_wide_groups, wide_tables
 from peprank.config.lower_inputs import Inputs, warn_of_idle_groups
 from peprank.config.lower_losses import Aim
@@ -33,6 +34,9 @@ TRUNKS: Final[Mapping[str, Lower]] = {
     "ple": ple,
     **SINGLE_TASK,
     "star": star,
+    "ple_md": ple_md,
+    "hmoe": hmoe,
+    "m3oe": m3oe,
 }
 
 

@@ -203,4 +203,17 @@ RIVALS: Final[Mapping[str, Callable[[Base, pb.ModelConfig, float], None]]] = {
         "ple {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 "
         f"task_expert_net {_MLP} share_num: 2 share_expert_net {_MLP} }}}} }}}}"
     ),
+    "ple_md": _rival(
+        "ple_md {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 expert_num_per_domain: 1 "
+        f"share_num: 2 expert_mlp {_MLP} }}}} }}}}"
+    ),
+    "hmoe": _rival(  # towers without layers: what is mixed is then the prediction, as in the paper
+        f"hmoe {{{{ {{inputs}} num_expert: {{experts}} expert_mlp {_MLP} "
+        "domain_mlp {{ hidden_units: {last} }} }}",
+        tower_layers=0,
+    ),
+    "m3oe": _rival(
+        "m3oe {{ {inputs} domain_hidden_unit: {first} common_mlp {{ hidden_units: {first} }} num_expert: {experts} "
+        "expert_mlp {{ hidden_units: {last} use_ln: true }} task_domain_num: {domains} }}"
+    ),
 }

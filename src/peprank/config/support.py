@@ -92,7 +92,8 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "MLPEmbedding": "",
     "ModelConfig": """
         feature_groups domain_feature default_domain embeddings_per_domain linear_init num_class losses metrics
-        train_metrics pepnet simple_multi_task mmoe ple shared_bottom deepfm dcn_v1 dcn_v2 xdeepfm star""",
+        train_metrics pepnet simple_multi_task mmoe ple shared_bottom deepfm dcn_v1 dcn_v2 xdeepfm star ple_md hmoe
+        m3oe""",
     "FeatureGroupConfig": "group_name feature_names group_type embedding_name_suffix",
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
@@ -112,6 +113,11 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "SimpleMultiTask": "task_towers input_group_names task_domain_num",
     "Star": """
         star_mlp task_towers auxiliary_hidden_unit partitioned_normalization input_group_names task_domain_num""",
+    "PLEMD": "extraction_networks task_towers input_group_names task_domain_num",
+    "DomainExtractionNetwork": "network_name expert_num_per_task expert_num_per_domain share_num expert_mlp",
+    "HMoE": "expert_mlp num_expert domain_mlp gate_mlp task_towers input_group_names task_domain_num",
+    "M3oE": """
+        domain_hidden_unit common_mlp expert_mlp num_expert task_towers input_group_names task_domain_num""",
     "TaskTower": """
         tower_name label_name metrics train_metrics losses num_class mlp weight sample_weight_name
         task_space_indicator_label in_task_space_weight out_task_space_weight""",

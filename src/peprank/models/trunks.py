@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing_extensions import assert_never
 
 from peprank.models.layers import ACTIVATIONS, make_mlp
+from peprank.models.make_domain_experts import make_hmoe, make_m3oe, make_ple_md
 from peprank.models.make_multi_domain import make_star
 from peprank.models.make_single_task import make_dcn_v1, make_dcn_v2, make_deepfm, make_xdeepfm
 from peprank.models.mmoe import MMoE
@@ -14,6 +15,7 @@ from peprank.models.ranker import Trunk
 from peprank.models.shared_bottom import SharedBottom
 from peprank.models.simple_multi_task import SimpleMultiTask
 from peprank.nn import MLP, EPNet, Experts, Extraction, PPNet, SoftmaxGate
+from peprank.spec.domain_experts import HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec
 from peprank.spec.multi_domain import StarSpec
@@ -53,6 +55,12 @@ def make_trunk(spec: TrunkSpec, model: ModelSpec) -> Trunk:
             return make_deepfm(spec, model)
         case XDeepFMSpec():
             return make_xdeepfm(spec, model)
+        case PLEMDSpec():
+            return make_ple_md(spec, model)
+        case HMoESpec():
+            return make_hmoe(spec, model)
+        case M3oESpec():
+            return make_m3oe(spec, model)
         case _:
             assert_never(spec)
 

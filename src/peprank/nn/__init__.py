@@ -4,6 +4,7 @@ from peprank.nn.arena import Table
 from peprank.nn.cin import CIN
 from peprank.nn.cross import Cross, MatrixCross
 from peprank.nn.dense_embedding import AutoDis
+from peprank.nn.domain_extraction import DomainExtraction, Paths, Shares
 from peprank.nn.domain_norm import PartitionedNorm
 from peprank.nn.domains import ByDomain, PerDomain, per_domain
 from peprank.nn.embedding import EmbeddingGroups, Field
@@ -22,6 +23,7 @@ __all__ = [
     "AutoDis",
     "ByDomain",
     "Cross",
+    "DomainExtraction",
     "EPNet",
     "EmbeddingGroups",
     "Experts",
@@ -32,7 +34,9 @@ __all__ = [
     "MatrixCross",
     "PPNet",
     "PartitionedNorm",
+    "Paths",
     "PerDomain",
+    "Shares",
     "SoftmaxGate",
     "StarMLP",
     "Table",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from peprank.errors import SpecError
+from peprank.spec.domain_experts import HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.mlp import MLPSpec, Normalization, check_has_layers
 
 
@@ -25,4 +26,4 @@ class StarSpec:
             raise SpecError("star_mlp", self.layers.normalization.value, rule)
 
 
-PICKED_BY_DOMAIN: Final = (StarSpec,)
+PICKED_BY_DOMAIN: Final = (StarSpec, PLEMDSpec, HMoESpec, M3oESpec)

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from peprank.errors import SpecError
+from peprank.spec.domain_experts import HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.mlp import Activation, MLPSpec, check_dropouts, check_has_layers, check_widths
 from peprank.spec.multi_domain import StarSpec
 from peprank.spec.single_task import DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
@@ -160,6 +161,9 @@ TrunkSpec: TypeAlias = (
     | DeepFMSpec
     | XDeepFMSpec
     | StarSpec
+    | PLEMDSpec
+    | HMoESpec
+    | M3oESpec
 )
 
 

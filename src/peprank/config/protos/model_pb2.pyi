@@ -134,6 +134,9 @@ class ModelConfig(_message.Message):
     SID_RQKMEANS_FIELD_NUMBER: _builtins.int
     SHARED_BOTTOM_FIELD_NUMBER: _builtins.int
     STAR_FIELD_NUMBER: _builtins.int
+    PLE_MD_FIELD_NUMBER: _builtins.int
+    HMOE_FIELD_NUMBER: _builtins.int
+    M3OE_FIELD_NUMBER: _builtins.int
     NUM_CLASS_FIELD_NUMBER: _builtins.int
     LOSSES_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
@@ -286,6 +289,18 @@ class ModelConfig(_message.Message):
         """Layers whose weights are the shared ones times those of the row's domain."""
 
     @_builtins.property
+    def ple_md(self) -> _multi_domain_rank_pb2.PLEMD:
+        """Levels of experts, some of a task's own, some of a domain's own and some shared."""
+
+    @_builtins.property
+    def hmoe(self) -> _multi_domain_rank_pb2.HMoE:
+        """What every domain makes of a row, mixed by its relevance to the row's own."""
+
+    @_builtins.property
+    def m3oe(self) -> _multi_domain_rank_pb2.M3oE:
+        """Experts that are shared, of domains and of tasks, fused by trained weights."""
+
+    @_builtins.property
     def losses(self) -> _containers.RepeatedCompositeFieldContainer[_loss_pb2.LossConfig]:
         """Of a model with one task: what it minimises."""
 
@@ -334,6 +349,9 @@ class ModelConfig(_message.Message):
         sid_rqkmeans: _module_pb2.Foreign | None = ...,
         shared_bottom: _multi_task_rank_pb2.SharedBottom | None = ...,
         star: _multi_domain_rank_pb2.Star | None = ...,
+        ple_md: _multi_domain_rank_pb2.PLEMD | None = ...,
+        hmoe: _multi_domain_rank_pb2.HMoE | None = ...,
+        m3oe: _multi_domain_rank_pb2.M3oE | None = ...,
         num_class: _builtins.int | None = ...,
         losses: _abc.Iterable[_loss_pb2.LossConfig] | None = ...,
         metrics: _abc.Iterable[_metric_pb2.MetricConfig] | None = ...,
@@ -346,11 +364,11 @@ class ModelConfig(_message.Message):
         embeddings_per_domain: _builtins.bool | None = ...,
         linear_init: Global___LinearInit.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "hmoe", b"hmoe", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "m3oe", b"m3oe", "mask_net", b"mask_net", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "ple_md", b"ple_md", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "feature_groups", b"feature_groups", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dat", b"dat", "dbmtl", b"dbmtl", "dc2vr", b"dc2vr", "dcn_v1", b"dcn_v1", "dcn_v2", b"dcn_v2", "deepfm", b"deepfm", "default_domain", b"default_domain", "dlrm", b"dlrm", "dlrm_hstu", b"dlrm_hstu", "domain_feature", b"domain_feature", "dssm", b"dssm", "dssm_v2", b"dssm_v2", "embeddings_per_domain", b"embeddings_per_domain", "feature_groups", b"feature_groups", "hmoe", b"hmoe", "hstu_match", b"hstu_match", "kernel", b"kernel", "linear_init", b"linear_init", "losses", b"losses", "m3oe", b"m3oe", "mask_net", b"mask_net", "metrics", b"metrics", "mind", b"mind", "mmoe", b"mmoe", "model", b"model", "multi_tower", b"multi_tower", "multi_tower_din", b"multi_tower_din", "num_class", b"num_class", "pepnet", b"pepnet", "ple", b"ple", "ple_md", b"ple_md", "rocket_launching", b"rocket_launching", "shared_bottom", b"shared_bottom", "sid_rqkmeans", b"sid_rqkmeans", "sid_rqvae", b"sid_rqvae", "simple_multi_task", b"simple_multi_task", "star", b"star", "tdm", b"tdm", "train_metrics", b"train_metrics", "ultra_hstu", b"ultra_hstu", "use_pareto_loss_weight", b"use_pareto_loss_weight", "variational_dropout", b"variational_dropout", "wide_and_deep", b"wide_and_deep", "wukong", b"wukong", "xdeepfm", b"xdeepfm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["dlrm", "deepfm", "multi_tower", "multi_tower_din", "mask_net", "wide_and_deep", "dcn_v1", "dcn_v2", "xdeepfm", "wukong", "simple_multi_task", "mmoe", "dbmtl", "ple", "dc2vr", "dlrm_hstu", "pepnet", "ultra_hstu", "dssm", "dssm_v2", "dat", "hstu_match", "mind", "tdm", "rocket_launching", "sid_rqvae", "sid_rqkmeans", "shared_bottom", "star"]  # noqa: Y015
+    _WhichOneofReturnType_model: _TypeAlias = _typing.Literal["dlrm", "deepfm", "multi_tower", "multi_tower_din", "mask_net", "wide_and_deep", "dcn_v1", "dcn_v2", "xdeepfm", "wukong", "simple_multi_task", "mmoe", "dbmtl", "ple", "dc2vr", "dlrm_hstu", "pepnet", "ultra_hstu", "dssm", "dssm_v2", "dat", "hstu_match", "mind", "tdm", "rocket_launching", "sid_rqvae", "sid_rqkmeans", "shared_bottom", "star", "ple_md", "hmoe", "m3oe"]  # noqa: Y015
     _WhichOneofArgType_model: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_model) -> _WhichOneofReturnType_model | None: ...
 

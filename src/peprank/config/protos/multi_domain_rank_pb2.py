@@ -26,7 +26,7 @@ from peprank.config.protos import module_pb2 as peprank_dot_config_dot_protos_do
 from peprank.config.protos import multi_task_rank_pb2 as peprank_dot_config_dot_protos_dot_multi__task__rank__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-peprank/config/protos/multi_domain_rank.proto\x12\x0epeprank.protos\x1a\"peprank/config/protos/module.proto\x1a+peprank/config/protos/multi_task_rank.proto\"\xe3\x01\n\x04Star\x12%\n\x08star_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12!\n\x15\x61uxiliary_hidden_unit\x18\x03 \x01(\r:\x02\x33\x32\x12(\n\x19partitioned_normalization\x18\x04 \x01(\x08:\x05\x66\x61lse\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-peprank/config/protos/multi_domain_rank.proto\x12\x0epeprank.protos\x1a\"peprank/config/protos/module.proto\x1a+peprank/config/protos/multi_task_rank.proto\"\xe3\x01\n\x04Star\x12%\n\x08star_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12!\n\x15\x61uxiliary_hidden_unit\x18\x03 \x01(\r:\x02\x33\x32\x12(\n\x19partitioned_normalization\x18\x04 \x01(\x08:\x05\x66\x61lse\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xb6\x01\n\x05PLEMD\x12\x44\n\x13\x65xtraction_networks\x18\x01 \x03(\x0b\x32\'.peprank.protos.DomainExtractionNetwork\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xa7\x01\n\x17\x44omainExtractionNetwork\x12\x14\n\x0cnetwork_name\x18\x01 \x02(\t\x12\x1b\n\x13\x65xpert_num_per_task\x18\x02 \x02(\r\x12\x1d\n\x15\x65xpert_num_per_domain\x18\x03 \x02(\r\x12\x11\n\tshare_num\x18\x04 \x02(\r\x12\'\n\nexpert_mlp\x18\x05 \x02(\x0b\x32\x13.peprank.protos.MLP\"\xff\x01\n\x04HMoE\x12\'\n\nexpert_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x15\n\nnum_expert\x18\x02 \x02(\r:\x01\x33\x12\'\n\ndomain_mlp\x18\x03 \x02(\x0b\x32\x13.peprank.protos.MLP\x12%\n\x08gate_mlp\x18\x04 \x01(\x0b\x32\x13.peprank.protos.MLP\x12.\n\x0btask_towers\x18\x05 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xf4\x01\n\x04M3oE\x12\x1a\n\x12\x64omain_hidden_unit\x18\x01 \x02(\r\x12\'\n\ncommon_mlp\x18\x02 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\'\n\nexpert_mlp\x18\x03 \x02(\x0b\x32\x13.peprank.protos.MLP\x12\x15\n\nnum_expert\x18\x04 \x02(\r:\x01\x34\x12.\n\x0btask_towers\x18\x05 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STAR']._serialized_start=147
   _globals['_STAR']._serialized_end=374
+  _globals['_PLEMD']._serialized_start=377
+  _globals['_PLEMD']._serialized_end=559
+  _globals['_DOMAINEXTRACTIONNETWORK']._serialized_start=562
+  _globals['_DOMAINEXTRACTIONNETWORK']._serialized_end=729
+  _globals['_HMOE']._serialized_start=732
+  _globals['_HMOE']._serialized_end=987
+  _globals['_M3OE']._serialized_start=990
+  _globals['_M3OE']._serialized_end=1234
 # @@protoc_insertion_point(module_scope)

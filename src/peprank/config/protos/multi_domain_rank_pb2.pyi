@@ -71,3 +71,207 @@ class Star(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Star: _TypeAlias = Star  # noqa: Y015
+
+@_typing.final
+class PLEMD(_message.Message):
+    """PLE-MD, a baseline of PEPNet's paper: levels of experts, some of a task, some of a domain and some shared; a task
+    mixes its own, those of the row's domain and the shared ones, by a gate that the task and the domain have to
+    themselves. Each id of the feature that ModelConfig.domain_feature names is a domain.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTRACTION_NETWORKS_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def extraction_networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainExtractionNetwork]:
+        """The levels, input to output."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        extraction_networks: _abc.Iterable[Global___DomainExtractionNetwork] | None = ...,
+        task_towers: _abc.Iterable[_multi_task_rank_pb2.TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extraction_networks", b"extraction_networks", "input_group_names", b"input_group_names", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PLEMD: _TypeAlias = PLEMD  # noqa: Y015
+
+@_typing.final
+class DomainExtractionNetwork(_message.Message):
+    """One level of PLE-MD."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORK_NAME_FIELD_NUMBER: _builtins.int
+    EXPERT_NUM_PER_TASK_FIELD_NUMBER: _builtins.int
+    EXPERT_NUM_PER_DOMAIN_FIELD_NUMBER: _builtins.int
+    SHARE_NUM_FIELD_NUMBER: _builtins.int
+    EXPERT_MLP_FIELD_NUMBER: _builtins.int
+    network_name: _builtins.str
+    """Name of the level, shown by explain."""
+    expert_num_per_task: _builtins.int
+    """Experts that each task has to itself."""
+    expert_num_per_domain: _builtins.int
+    """Experts that each domain has to itself."""
+    share_num: _builtins.int
+    """Experts that all tasks and domains share."""
+    @_builtins.property
+    def expert_mlp(self) -> _module_pb2.MLP:
+        """Layers of each expert of the level."""
+
+    def __init__(
+        self,
+        *,
+        network_name: _builtins.str | None = ...,
+        expert_num_per_task: _builtins.int | None = ...,
+        expert_num_per_domain: _builtins.int | None = ...,
+        share_num: _builtins.int | None = ...,
+        expert_mlp: _module_pb2.MLP | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expert_mlp", b"expert_mlp", "expert_num_per_domain", b"expert_num_per_domain", "expert_num_per_task", b"expert_num_per_task", "network_name", b"network_name", "share_num", b"share_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expert_mlp", b"expert_mlp", "expert_num_per_domain", b"expert_num_per_domain", "expert_num_per_task", b"expert_num_per_task", "network_name", b"network_name", "share_num", b"share_num"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DomainExtractionNetwork: _TypeAlias = DomainExtractionNetwork  # noqa: Y015
+
+@_typing.final
+class HMoE(_message.Message):
+    """HMoE (Li et al., CIKM 2020): for every domain a gate mixes the experts and layers follow; a row's prediction is a mix
+    of what all domains make of it, and only the part of its own domain learns from it. Each id of the feature that
+    ModelConfig.domain_feature names is a domain.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERT_MLP_FIELD_NUMBER: _builtins.int
+    NUM_EXPERT_FIELD_NUMBER: _builtins.int
+    DOMAIN_MLP_FIELD_NUMBER: _builtins.int
+    GATE_MLP_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    num_expert: _builtins.int
+    """Number of experts."""
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def expert_mlp(self) -> _module_pb2.MLP:
+        """Layers of each expert."""
+
+    @_builtins.property
+    def domain_mlp(self) -> _module_pb2.MLP:
+        """Layers of each domain and task, behind its mixture of the experts."""
+
+    @_builtins.property
+    def gate_mlp(self) -> _module_pb2.MLP:
+        """Layers of each gate before its softmax; not set: the gate is one linear map of the input."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        expert_mlp: _module_pb2.MLP | None = ...,
+        num_expert: _builtins.int | None = ...,
+        domain_mlp: _module_pb2.MLP | None = ...,
+        gate_mlp: _module_pb2.MLP | None = ...,
+        task_towers: _abc.Iterable[_multi_task_rank_pb2.TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["domain_mlp", b"domain_mlp", "expert_mlp", b"expert_mlp", "gate_mlp", b"gate_mlp", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_mlp", b"domain_mlp", "expert_mlp", b"expert_mlp", "gate_mlp", b"gate_mlp", "input_group_names", b"input_group_names", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HMoE: _TypeAlias = HMoE  # noqa: Y015
+
+@_typing.final
+class M3oE(_message.Message):
+    """M3oE (Zhang et al., SIGIR 2024): a layer of the row's domain, then experts that are shared, one of each domain and one
+    of each task, fused by trained weights. Each id of the feature that ModelConfig.domain_feature names is a domain.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOMAIN_HIDDEN_UNIT_FIELD_NUMBER: _builtins.int
+    COMMON_MLP_FIELD_NUMBER: _builtins.int
+    EXPERT_MLP_FIELD_NUMBER: _builtins.int
+    NUM_EXPERT_FIELD_NUMBER: _builtins.int
+    TASK_TOWERS_FIELD_NUMBER: _builtins.int
+    INPUT_GROUP_NAMES_FIELD_NUMBER: _builtins.int
+    TASK_DOMAIN_NUM_FIELD_NUMBER: _builtins.int
+    domain_hidden_unit: _builtins.int
+    """Width of the domain layer, a linear map whose weights are shared ones times those of the row's domain."""
+    num_expert: _builtins.int
+    """Number of shared experts; there is one more for each domain and each task."""
+    task_domain_num: _builtins.int
+    """Towers per task, one per domain; 1: all domains share one."""
+    @_builtins.property
+    def common_mlp(self) -> _module_pb2.MLP:
+        """Layers beside it that all domains share; they end in the width that the experts read."""
+
+    @_builtins.property
+    def expert_mlp(self) -> _module_pb2.MLP:
+        """Layers of each expert; one with use_ln in the paper."""
+
+    @_builtins.property
+    def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
+        """The tasks, in the order of the model's outputs."""
+
+    @_builtins.property
+    def input_group_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Feature groups that are joined into the input, a feature that several of them take from one table only
+        once; not set: the first group.
+        """
+
+    def __init__(
+        self,
+        *,
+        domain_hidden_unit: _builtins.int | None = ...,
+        common_mlp: _module_pb2.MLP | None = ...,
+        expert_mlp: _module_pb2.MLP | None = ...,
+        num_expert: _builtins.int | None = ...,
+        task_towers: _abc.Iterable[_multi_task_rank_pb2.TaskTower] | None = ...,
+        input_group_names: _abc.Iterable[_builtins.str] | None = ...,
+        task_domain_num: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common_mlp", b"common_mlp", "domain_hidden_unit", b"domain_hidden_unit", "expert_mlp", b"expert_mlp", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common_mlp", b"common_mlp", "domain_hidden_unit", b"domain_hidden_unit", "expert_mlp", b"expert_mlp", "input_group_names", b"input_group_names", "num_expert", b"num_expert", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___M3oE: _TypeAlias = M3oE  # noqa: Y015

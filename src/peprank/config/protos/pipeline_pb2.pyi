@@ -128,6 +128,10 @@ from peprank.config.protos.module_pb2 import Cross as Cross
 from peprank.config.protos.module_pb2 import CrossV2 as CrossV2
 from peprank.config.protos.module_pb2 import Foreign as Foreign
 from peprank.config.protos.module_pb2 import MLP as MLP
+from peprank.config.protos.multi_domain_rank_pb2 import DomainExtractionNetwork as DomainExtractionNetwork
+from peprank.config.protos.multi_domain_rank_pb2 import HMoE as HMoE
+from peprank.config.protos.multi_domain_rank_pb2 import M3oE as M3oE
+from peprank.config.protos.multi_domain_rank_pb2 import PLEMD as PLEMD
 from peprank.config.protos.multi_domain_rank_pb2 import Star as Star
 from peprank.config.protos.multi_task_rank_pb2 import ELEMENT as ELEMENT
 from peprank.config.protos.multi_task_rank_pb2 import EPNetGateKind as EPNetGateKind
