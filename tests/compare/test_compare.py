@@ -65,8 +65,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> tuple[Comparison, Recorder]:
-    """Two joint models and one with a net per domain and task, with two seeds."""
-    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "single"])
+    """Two joint models, trees, and one with a net per domain and task, with two seeds."""
+    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "trees", "single"])
     recorder = Recorder()
     made = settings(folder / "out", "single", pool_below=10)
     return compare(spec, contenders, made, recorder), recorder
@@ -74,8 +74,8 @@ def compared(folder: Path) -> tuple[Comparison, Recorder]:
 
 def test_every_contender_has_numbers_for_each_task_domain_and_seed(compared: tuple[Comparison, Recorder]) -> None:
     comparison, recorder = compared
-    assert len(recorder.outcomes) == 2 * (1 + 1 + 2 * 2)
-    assert {standing.name for standing in comparison.standings} == {"pepnet", "shared_bottom", "single"}
+    assert len(recorder.outcomes) == 2 * (1 + 1 + 1 + 2 * 2)
+    assert {standing.name for standing in comparison.standings} == {"pepnet", "shared_bottom", "trees", "single"}
     for standing in comparison.standings:
         assert standing.seeds == (1, 2)
         assert not standing.failures
@@ -111,10 +111,10 @@ def test_nets_per_domain_and_task_score_their_own_rows(folder: Path, compared: t
 
 
 def test_a_second_call_takes_over_what_is_done(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
-    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "single"])
+    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "trees", "single"])
     recorder = Recorder()
     again = compare(spec, contenders, settings(folder / "out", "single", pool_below=10), recorder)
-    assert (recorder.taken_over, recorder.outcomes) == (12, {})
+    assert (recorder.taken_over, recorder.outcomes) == (14, {})
     assert replace(again, made=compared[0].made) == compared[0]
 
 
@@ -141,7 +141,7 @@ def test_the_leader_is_first_and_the_reference_has_no_seesaw_against_itself(
 def test_it_can_be_read(compared: tuple[Comparison, Recorder]) -> None:
     lines = verdict(compared[0])
     assert lines[0].startswith(f"{compared[0].standings[0].name} is first with a mean GAUC over ctr, cvr")
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert len(render(compared[0])) == 6
 
 
@@ -182,8 +182,10 @@ def test_what_cannot_be_compared_is_refused(folder: Path, tmp_path: Path) -> Non
     with pytest.raises(SpecError, match="twice"):
         from_base(base, ["mmoe", "mmoe"])
     spec, contenders = from_base(base, ["pepnet"])
-    with pytest.raises(SpecError, match="is none of the contenders: pepnet"):
+    with pytest.raises(SpecError, match="reference = 'single': is none of pepnet"):
         compare(spec, contenders, settings(tmp_path, "single"), Recorder())
+    with pytest.raises(SpecError, match="mean-over = 'buy': is none of ctr, cvr"):
+        compare(spec, contenders, settings(tmp_path, "pepnet", mean_over=("buy",)), Recorder())
     with pytest.raises(DataError, match="needs rows to judge by"):
         compare(replace(spec, eval_inputs=()), contenders, settings(tmp_path, "pepnet"), Recorder())
     other = tmp_path / "other.config"

@@ -82,6 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="domains with fewer training rows share a net where nets are per domain (default: 1000)",
     )
     parser.add_argument(
+        "--mean-over",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        metavar="TASK,...",
+        help="tasks whose mean ranks the models (default: all with 50 positives and negatives or more)",
+    )
+    parser.add_argument(
         "--replicates",
         type=_count,
         default=1000,
@@ -122,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
         pool_below=args.pool_below,
         num_replicates=args.replicates,
         is_matched=match,
+        mean_over=args.mean_over,
     )
     with Reporter(Console(stderr=True, highlight=False)) as watcher:
         if len(args.configs) == 1:

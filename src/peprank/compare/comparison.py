@@ -43,6 +43,7 @@ class Settings:
     pool_below: int = 1000  # training rows; smaller domains share one net
     num_replicates: int = 1000  # draws of users
     is_matched: bool = False
+    mean_over: tuple[str, ...] = ()  # tasks whose mean ranks; (): all with enough positives
 
 
 def compare(
@@ -63,11 +64,12 @@ def compare(
         prepare: called once in each worker process.
 
     Raises:
-        SpecError: the reference is none of the contenders.
+        SpecError: the reference is none of the contenders, or the mean is over a task that is none.
         DataError: the rows do not fit the plan.
     """
-    if settings.reference not in (names := [contender.name for contender in contenders]):
-        raise SpecError("--reference", settings.reference, f"is none of the contenders: {', '.join(names)}")
+    _check("--reference", settings.reference, [contender.name for contender in contenders])
+    for task in settings.mean_over:
+        _check("--mean-over", task, [task.name for task in spec.model.tasks])
     truth = truth_of(spec)
     parts = _parts(spec, contenders, settings, truth)
     runs = _runs(spec, contenders, settings, parts, num_eval_rows=len(truth.labels))
@@ -80,6 +82,11 @@ def compare(
     write_whole(settings.out / RESULTS, json.dumps(comparison.to_json(), indent=1) + "\n")
     write_whole(settings.out / PAGE, markdown(comparison))
     return comparison
+
+
+def _check(option: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise SpecError(option, name, f"is none of {', '.join(known)}")
 
 
 # The plan
@@ -153,7 +160,7 @@ def _judged(
     settings: Settings,
 ) -> Comparison:
     """Every contender that has scores, best first; then those without."""
-    cells = cells_of(truth)
+    cells = cells_of(truth, mean_over=settings.mean_over)
     sides = [
         _Side(contender, {run: end for run, end in outcomes.items() if run.contender == contender.name})
         for contender in contenders
@@ -270,7 +277,7 @@ def _rank_value(found: Mapping[Place, Spread], measure: str) -> float:
 
 
 def _tasks(truth: Truth, cells: Sequence[Cell]) -> Iterator[TaskRows]:
-    counted = {cell.task for cell in cells if cell.domain is None}
+    counted = {cell.task for cell in cells if cell.domain is None and cell.counts}
     for k, task in enumerate(truth.spec.model.tasks):
         is_binary = task.num_class == 1 and not task.is_regression
         positives = int(truth.labels[:, k].sum()) if is_binary else None

@@ -32,10 +32,15 @@ class Cell:
     name: str
     domain: str | None  # None: all rows
     rows: Rows
+    counts: bool  # in the mean over tasks
 
 
-def cells_of(truth: Truth) -> list[Cell]:
-    """The cells with at least `ENOUGH` positives and negatives, of binary tasks; all rows first, then each domain."""
+def cells_of(truth: Truth, *, mean_over: Sequence[str] = ()) -> list[Cell]:
+    """The cells with at least `ENOUGH` positives and negatives, of binary tasks; all rows first, then each domain.
+
+    Args:
+        mean_over: tasks that count in the mean; (): all.
+    """
     names, counts = np.unique(truth.domains, return_counts=True)
     by_size = [str(name) for name in names[np.argsort(-counts, kind="stable")]] if truth.spec.model.domain else []
     cells = []
@@ -44,7 +49,8 @@ def cells_of(truth: Truth) -> list[Cell]:
             rows = np.arange(len(truth.labels)) if domain is None else np.flatnonzero(truth.domains == domain)
             positives = int(truth.labels[rows, k].sum())
             if min(positives, len(rows) - positives) >= ENOUGH:
-                cells.append(Cell(task=k, name=task.name, domain=domain, rows=rows))
+                is_counted = not mean_over or task.name in mean_over
+                cells.append(Cell(task=k, name=task.name, domain=domain, rows=rows, counts=is_counted))
     return cells
 
 
@@ -66,7 +72,12 @@ def judge(truth: Truth, logits: Logits, cells: Sequence[Cell], *, num_replicates
         logit, label = logits[cell.rows, columns[cell.task].start], truth.labels[cell.rows, cell.task].astype(np.int64)
         for measure, found in over_users(logit, label, user, draws).items():
             resampled[Place(cell.name, cell.domain, measure)] = found
-    return Judged(results=truth.judge(logits), resampled=resampled | _means(resampled))
+    counted = {place: resampled[place] for cell in cells if cell.counts for place in _places(cell)}
+    return Judged(results=truth.judge(logits), resampled=resampled | _means(counted))
+
+
+def _places(cell: Cell) -> list[Place]:
+    return [Place(cell.name, cell.domain, measure) for measure in TESTED]
 
 
 def _means(resampled: Mapping[Place, Resampled]) -> dict[Place, Resampled]:

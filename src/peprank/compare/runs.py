@@ -7,12 +7,15 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import torch
 
-from peprank import api
+from peprank import api, config
+from peprank.compare.boosted_trees import boosted_trees
 from peprank.compare.rows import Logits
 from peprank.data import open_rows
 from peprank.sealed import write_whole
@@ -81,21 +84,40 @@ def execute(run: Run, *, on_share: Callable[[float], None]) -> Outcome:
     Args:
         on_share: told now and then which share of the training is done.
     """
-    model_dir = run.folder / _MODEL
-    begun = perf_counter()
+    is_begun = _is_begun(run)
+    outcome, logits = _grown(run, on_share) if run.is_trees else _trained(run, on_share, is_begun=is_begun)
+    np.save(run.folder / _LOGITS, logits, allow_pickle=False)
+    write_whole(run.folder / _RECORD, json.dumps({"fingerprint": run.fingerprint, **asdict(outcome)}) + "\n")
+    return outcome
+
+
+def _trained(run: Run, on_share: Callable[[float], None], *, is_begun: bool) -> tuple[Outcome, Logits]:
+    """A net, from its last checkpoint."""
+    model_dir, begun = run.folder / _MODEL, perf_counter()
     result = api.train(
         run.config,
         overrides=_overrides(run, model_dir),
-        resume="auto" if _is_mine(run) else "never",
+        resume="auto" if is_begun else "never",
         listener=_Shares(on_share),
     )
     outcome = Outcome(train_s=perf_counter() - begun, steps=result.steps)
     scorer = api.load(model_dir, checkpoint="latest")
     batches = open_rows(scorer.spec.eval_inputs, scorer.spec.data, scorer.columns).batches()
-    logits = np.concatenate([scorer.logits(scorer.encoder.features(rows)) for rows in batches])
-    np.save(run.folder / _LOGITS, logits, allow_pickle=False)
-    write_whole(run.folder / _RECORD, json.dumps({"fingerprint": run.fingerprint, **asdict(outcome)}) + "\n")
-    return outcome
+    return outcome, np.concatenate([scorer.logits(scorer.encoder.features(rows)) for rows in batches])
+
+
+def _grown(run: Run, on_share: Callable[[float], None]) -> tuple[Outcome, Logits]:
+    """Gradient-boosted trees, one model per task."""
+    begun, done = perf_counter(), count(1)
+    logits = boosted_trees(
+        config.load(run.config).spec,
+        run.train_inputs,
+        run.eval_inputs,
+        seed=run.seed,
+        threads=torch.get_num_threads(),
+        on_task=lambda _: on_share(next(done) / len(run.tasks)),
+    )
+    return Outcome(train_s=perf_counter() - begun), logits
 
 
 def _overrides(run: Run, model_dir: Path) -> list[str]:
@@ -107,7 +129,7 @@ def _overrides(run: Run, model_dir: Path) -> list[str]:
     return [f"train_config.seed={run.seed}", *(f"{field}={json.dumps(path)}" for field, path in paths.items())]
 
 
-def _is_mine(run: Run) -> bool:
+def _is_begun(run: Run) -> bool:
     """Whether what stands in the folder was begun by the same plan; if not, it is cleared for this one."""
     begun = run.folder / "begun"
     if begun.is_file() and begun.read_text("utf-8") == run.fingerprint:

@@ -45,7 +45,7 @@ def sheets(comparison: Comparison) -> list[Sheet]:
 
 
 def _numbers(comparison: Comparison, measure: str) -> Sheet:
-    tasks = [MEAN, *(task.name for task in comparison.tasks if task.counts)]
+    tasks = [MEAN, *(task.name for task in comparison.tasks if _is_tested(comparison, task.name, measure))]
     seeds = f"mean ± deviation of {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else "one seed"
     return Sheet(
         f"{measure.upper()} of all {comparison.eval_rows:,} rows, {seeds}; *: p < {_STAR} against the first",
@@ -55,6 +55,10 @@ def _numbers(comparison: Comparison, measure: str) -> Sheet:
             for k, standing in enumerate(comparison.standings)
         ],
     )
+
+
+def _is_tested(comparison: Comparison, task: str, measure: str) -> bool:
+    return any(Place(task, None, measure) in standing.against_leader for standing in comparison.standings)
 
 
 def _cell(standing: Standing, place: Place, *, is_first: bool) -> str:

@@ -199,6 +199,9 @@ RIVALS: Final[Mapping[str, Callable[[Base, pb.ModelConfig, float], None]]] = {
     "shared_bottom": _rival(f"shared_bottom {{{{ {{inputs}} bottom_mlp {_MLP} }}}}"),
     "specific_top": _rival(f"shared_bottom {{{{ {{inputs}} bottom_mlp {_MLP} task_domain_num: {{domains}} }}}}"),
     "mmoe": _rival(f"mmoe {{{{ {{inputs}} num_expert: {{experts}} expert_mlp {_MLP} }}}}"),
+    "star": _rival(f"star {{{{ {{inputs}} star_mlp {_MLP} }}}}"),
+    "dcn_v1": _rival(f"dcn_v1 {{{{ {{inputs}} cross {{{{ }}}} deep {_MLP} final {{{{ }}}} }}}}"),
+    "dcn_v2": _rival(f"dcn_v2 {{{{ {{inputs}} cross {{{{ }}}} deep {_MLP} final {{{{ }}}} }}}}"),
     "ple": _rival(
         "ple {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 "
         f"task_expert_net {_MLP} share_num: 2 share_expert_net {_MLP} }}}} }}}}"
