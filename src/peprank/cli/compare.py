@@ -34,7 +34,9 @@ EPILOG = """example:
   peprank compare examples/kuairand.config --models pepnet,mmoe,ple,shared_bottom,single --seeds 5 --out runs/compare
   peprank compare a.config b.config --seeds 3 --out runs/a-or-b
 
-models: pepnet (the config's own), epnet, ppnet, simple_multi_task, shared_bottom, specific_top, mmoe, ple, trees ...
+models:
+  pepnet (the config's own), epnet, ppnet, simple_multi_task, shared_bottom, specific_top, specific_all, mmoe, ple,
+  star, deepfm, dcn_v1, dcn_v2, xdeepfm, trees; docs/compare.md says what each is
   mmoe@domain: one net per domain; mmoe@task: one per task; mmoe@domain@task: one per domain and task
   single: simple_multi_task@domain@task, what joining domains and tasks has to beat
 """

@@ -117,6 +117,9 @@ def _base(file: ConfigFile, spec: PipelineSpec) -> Base:
         file=file,
         domain_feature=domain.feature if domain else None,
         num_domains=domain.num_domains if domain else 0,
+        embedded=tuple(
+            dict.fromkeys(item.feature for group in spec.model.groups for item in group.inputs if item.table)
+        ),
         linear_init=linear_init(spec.model).value,
     )
 

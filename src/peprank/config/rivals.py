@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import Template
 from typing import Final
 
 from google.protobuf import text_format
@@ -15,7 +17,6 @@ from peprank.errors import SpecError
 
 _USUAL_HIDDEN: Final = (128, 64)  # where the base model has no layers to go by
 _STEP: Final = 4  # widths from 64 on are multiples of it, which products are faster for
-_NUM_EXPERTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Base:
     file: ConfigFile
     domain_feature: str | None  # as the plan has it
     num_domains: int  # ids of that feature
+    embedded: tuple[str, ...]  # features of its model that have an embedding table
     linear_init: str  # what its linear maps start from, "TORCH" or "XAVIER"; those of its rivals do as well
 
     @property
@@ -130,7 +132,7 @@ def _into_main(model: pb.ModelConfig, group: str, main: str) -> None:
 
 
 def _rival(body: str, *, tower_layers: int | None = 1) -> Callable[[Base, pb.ModelConfig, float], None]:
-    """A rival whose message is `body`, with places for the widths.
+    """A rival whose message is `body`, with $places for inputs and widths.
 
     Args:
         tower_layers: how many of the layers, counted from the last, are the task towers'; None: all.
@@ -139,23 +141,24 @@ def _rival(body: str, *, tower_layers: int | None = 1) -> Callable[[Base, pb.Mod
     def turn(base: Base, model: pb.ModelConfig, width: float) -> None:
         towers, groups = list(base.towers), list(_groups(base))
         hidden = _scaled(base.hidden_dims, width)
-        names = ", ".join(f'"{name}"' for name in groups)
-        text = body.format(
-            inputs=f"input_group_names: [{names}]",
-            hidden=list(hidden),
-            first=hidden[0],
-            last=hidden[-1],
-            experts=_NUM_EXPERTS,
-            domains=base.num_domains,
-        )
+        places = {
+            "inputs": f"input_group_names: [{_quoted(groups)}]",
+            "embedded": _quoted(base.embedded),
+            "hidden": list(hidden),
+            "domains": base.num_domains,
+        }
         model.ClearField(base.kind)  # type: ignore[arg-type]
-        text_format.Merge(text, model)
+        text_format.Merge(Template(body).substitute(places), model)
         trunk = getattr(model, model.WhichOneof("model") or "")
         trunk.task_towers.extend(towers)
         _set_layers(trunk.task_towers, hidden if tower_layers is None else hidden[len(hidden) - tower_layers :])
         _name_domain(base, model)
 
     return turn
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(json.dumps(name) for name in names)
 
 
 def _groups(base: Base) -> Iterator[str]:
@@ -189,22 +192,33 @@ def _whole(dim: float) -> int:
     return round(dim / _STEP) * _STEP if dim >= 16 * _STEP else max(1, round(dim))
 
 
-_MLP = "{{ hidden_units: {hidden} }}"
+# Ids in tables of one width, which sums and products of their vectors need.
+_WIDE, _FM = (
+    f"feature_groups {{ group_name: '{name}' group_type: WIDE feature_names: [$embedded] }}" for name in ("wide", "fm")
+)
+_MLP = "{ hidden_units: $hidden }"
 
 RIVALS: Final[Mapping[str, Callable[[Base, pb.ModelConfig, float], None]]] = {
     "base": _same,
     "epnet": _without("ppnet"),
     "ppnet": _without("epnet"),
-    "simple_multi_task": _rival("simple_multi_task {{ {inputs} }}", tower_layers=None),
-    "shared_bottom": _rival(f"shared_bottom {{{{ {{inputs}} bottom_mlp {_MLP} }}}}"),
-    "specific_top": _rival(f"shared_bottom {{{{ {{inputs}} bottom_mlp {_MLP} task_domain_num: {{domains}} }}}}"),
-    "mmoe": _rival(f"mmoe {{{{ {{inputs}} num_expert: {{experts}} expert_mlp {_MLP} }}}}"),
-    "star": _rival(f"star {{{{ {{inputs}} star_mlp {_MLP} }}}}"),
-    "dcn_v1": _rival(f"dcn_v1 {{{{ {{inputs}} cross {{{{ }}}} deep {_MLP} final {{{{ }}}} }}}}"),
-    "dcn_v2": _rival(f"dcn_v2 {{{{ {{inputs}} cross {{{{ }}}} deep {_MLP} final {{{{ }}}} }}}}"),
+    "simple_multi_task": _rival("simple_multi_task { $inputs }", tower_layers=None),
+    "shared_bottom": _rival(f"shared_bottom {{ $inputs bottom_mlp {_MLP} }}"),
+    "specific_top": _rival(f"shared_bottom {{ $inputs bottom_mlp {_MLP} task_domain_num: $domains }}"),
+    "specific_all": _rival(
+        f"shared_bottom {{ $inputs bottom_mlp {_MLP} task_domain_num: $domains }} embeddings_per_domain: true"
+    ),
+    "mmoe": _rival(f"mmoe {{ $inputs num_expert: 4 expert_mlp {_MLP} }}"),
     "ple": _rival(
-        "ple {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 "
-        f"task_expert_net {_MLP} share_num: 2 share_expert_net {_MLP} }}}} }}}}"
+        'ple { $inputs extraction_networks { network_name: "cgc" expert_num_per_task: 1 share_num: 2 '
+        f"task_expert_net {_MLP} share_expert_net {_MLP} }} }}"
+    ),
+    "star": _rival(f"star {{ $inputs star_mlp {_MLP} }}"),
+    "deepfm": _rival(f"deepfm {{ $inputs deep {_MLP} final {{}} wide_embedding_dim: 8 }} {_WIDE} {_FM}"),
+    "dcn_v1": _rival(f"dcn_v1 {{ $inputs cross {{}} deep {_MLP} final {{}} }}"),
+    "dcn_v2": _rival(f"dcn_v2 {{ $inputs cross {{}} deep {_MLP} final {{}} }}"),
+    "xdeepfm": _rival(
+        f"xdeepfm {{ $inputs cin {{ cin_layer_size: [16, 16] }} deep {_MLP} final {{}} wide_embedding_dim: 8 }} {_WIDE}"
     ),
     "ple_md": _rival(
         "ple_md {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 expert_num_per_domain: 1 "
