@@ -36,7 +36,7 @@ EPILOG = """example:
 
 models:
   pepnet (the config's own), epnet, ppnet, simple_multi_task, shared_bottom, specific_top, specific_all, mmoe, ple,
-  star, deepfm, dcn_v1, dcn_v2, xdeepfm, trees; docs/compare.md says what each is
+  ple_md, star, hmoe, m3oe, deepfm, dcn_v1, dcn_v2, xdeepfm, trees; docs/compare.md says what each is
   mmoe@domain: one net per domain; mmoe@task: one per task; mmoe@domain@task: one per domain and task
   single: simple_multi_task@domain@task, what joining domains and tasks has to beat
 """

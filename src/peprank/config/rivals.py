@@ -145,6 +145,8 @@ def _rival(body: str, *, tower_layers: int | None = 1) -> Callable[[Base, pb.Mod
             "inputs": f"input_group_names: [{_quoted(groups)}]",
             "embedded": _quoted(base.embedded),
             "hidden": list(hidden),
+            "first": hidden[0],
+            "last": hidden[-1],
             "domains": base.num_domains,
         }
         model.ClearField(base.kind)  # type: ignore[arg-type]
@@ -213,24 +215,22 @@ RIVALS: Final[Mapping[str, Callable[[Base, pb.ModelConfig, float], None]]] = {
         'ple { $inputs extraction_networks { network_name: "cgc" expert_num_per_task: 1 share_num: 2 '
         f"task_expert_net {_MLP} share_expert_net {_MLP} }} }}"
     ),
+    "ple_md": _rival(
+        'ple_md { $inputs extraction_networks { network_name: "cgc" expert_num_per_task: 1 expert_num_per_domain: 1 '
+        f"share_num: 2 expert_mlp {_MLP} }} }}"
+    ),
+    "hmoe": _rival(  # towers without layers: what is mixed is then the prediction, as in the paper
+        f"hmoe {{ $inputs num_expert: 4 expert_mlp {_MLP} domain_mlp {{ hidden_units: $last }} }}", tower_layers=0
+    ),
+    "m3oe": _rival(
+        "m3oe { $inputs domain_hidden_unit: $first common_mlp { hidden_units: $first } num_expert: 4 "
+        "expert_mlp { hidden_units: $last use_ln: true } task_domain_num: $domains }"
+    ),
     "star": _rival(f"star {{ $inputs star_mlp {_MLP} }}"),
     "deepfm": _rival(f"deepfm {{ $inputs deep {_MLP} final {{}} wide_embedding_dim: 8 }} {_WIDE} {_FM}"),
     "dcn_v1": _rival(f"dcn_v1 {{ $inputs cross {{}} deep {_MLP} final {{}} }}"),
     "dcn_v2": _rival(f"dcn_v2 {{ $inputs cross {{}} deep {_MLP} final {{}} }}"),
     "xdeepfm": _rival(
         f"xdeepfm {{ $inputs cin {{ cin_layer_size: [16, 16] }} deep {_MLP} final {{}} wide_embedding_dim: 8 }} {_WIDE}"
-    ),
-    "ple_md": _rival(
-        "ple_md {{ {inputs} extraction_networks {{ network_name: 'cgc' expert_num_per_task: 1 expert_num_per_domain: 1 "
-        f"share_num: 2 expert_mlp {_MLP} }}}} }}}}"
-    ),
-    "hmoe": _rival(  # towers without layers: what is mixed is then the prediction, as in the paper
-        f"hmoe {{{{ {{inputs}} num_expert: {{experts}} expert_mlp {_MLP} "
-        "domain_mlp {{ hidden_units: {last} }} }}",
-        tower_layers=0,
-    ),
-    "m3oe": _rival(
-        "m3oe {{ {inputs} domain_hidden_unit: {first} common_mlp {{ hidden_units: {first} }} num_expert: {experts} "
-        "expert_mlp {{ hidden_units: {last} use_ln: true }} task_domain_num: {domains} }}"
     ),
 }

@@ -122,8 +122,9 @@ class MeanOfDraw:
 
     def __call__(self, counts: Counts) -> float:
         """sum(count x weight x value) / sum(count x weight)."""
-        weight = float(counts @ self.weight)
-        return float(counts @ self.total) / weight if weight else float("nan")
+        often = counts.astype(np.float64)  # products of integers and floats would take 100 times as long
+        weight = float(often @ self.weight)
+        return float(often @ self.total) / weight if weight else float("nan")
 
 
 def _gauc_of_draw(score: Floats, label: Labels, user: Groups, num_users: int) -> MeanOfDraw:
