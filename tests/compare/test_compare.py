@@ -16,6 +16,7 @@ from peprank.compare import (
     MEAN,
     RESULTS,
     Comparison,
+    Entry,
     Grid,
     Place,
     Settings,
@@ -51,6 +52,10 @@ class Recorder:
         pass
 
 
+def entries(*models: str) -> list[Entry]:
+    return [Entry(name=model, model=model) for model in models]
+
+
 def settings(out: Path, reference: str, **changes: object) -> Settings:
     made = Settings(config="tiny.config", out=out, seeds=(1, 2), reference=reference, jobs=1, num_replicates=50)
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -66,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> tuple[Comparison, Recorder]:
     """Two joint models, trees, and one with a net per domain and task, with two seeds."""
-    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "trees", "single"])
+    spec, contenders = from_base(folder / "tiny.config", entries("pepnet", "shared_bottom", "trees", "single"))
     recorder = Recorder()
     made = settings(folder / "out", "single", pool_below=10)
     return compare(spec, contenders, made, recorder), recorder
@@ -111,7 +116,7 @@ def test_nets_per_domain_and_task_score_their_own_rows(folder: Path, compared: t
 
 
 def test_a_second_call_takes_over_what_is_done(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
-    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom", "trees", "single"])
+    spec, contenders = from_base(folder / "tiny.config", entries("pepnet", "shared_bottom", "trees", "single"))
     recorder = Recorder()
     again = compare(spec, contenders, settings(folder / "out", "single", pool_below=10), recorder)
     assert (recorder.taken_over, recorder.outcomes) == (14, {})
@@ -146,7 +151,7 @@ def test_it_can_be_read(compared: tuple[Comparison, Recorder]) -> None:
 
 
 def test_a_failed_run_is_shown_and_ends_nothing_else(folder: Path, tmp_path: Path) -> None:
-    spec, contenders = from_base(folder / "tiny.config", ["pepnet", "shared_bottom"])
+    spec, contenders = from_base(folder / "tiny.config", entries("pepnet", "shared_bottom"))
     net = contenders[1].nets[0]
     broken = replace(net, text=net.text.replace("hidden_units: 8", "hidden_units: 0"))
     comparison = compare(
@@ -176,12 +181,12 @@ def test_configs_are_compared_as_they_are(folder: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_compared_is_refused(folder: Path, tmp_path: Path) -> None:
     base = folder / "tiny.config"
     with pytest.raises(SpecError, match=r"mmeo.*did you mean 'mmoe'"):
-        from_base(base, ["mmeo"])
+        from_base(base, entries("mmeo"))
     with pytest.raises(SpecError, match="after a model comes @domain, @task"):
-        from_base(base, ["mmoe@tab"])
+        from_base(base, entries("mmoe@tab"))
     with pytest.raises(SpecError, match="twice"):
-        from_base(base, ["mmoe", "mmoe"])
-    spec, contenders = from_base(base, ["pepnet"])
+        from_base(base, entries("mmoe", "mmoe"))
+    spec, contenders = from_base(base, entries("pepnet"))
     with pytest.raises(SpecError, match="reference = 'single': is none of pepnet"):
         compare(spec, contenders, settings(tmp_path, "single"), Recorder())
     with pytest.raises(SpecError, match="mean-over = 'buy': is none of ctr, cvr"):
@@ -196,7 +201,7 @@ def test_what_cannot_be_compared_is_refused(folder: Path, tmp_path: Path) -> Non
 
 def test_matched_nets_have_the_budget(folder: Path) -> None:
     names = ["pepnet", "shared_bottom", "mmoe", "ple", "ple_md", "hmoe", "m3oe", "single", "epnet", "ppnet"]
-    _, contenders = from_base(folder / "tiny.config", names, match=True)
+    _, contenders = from_base(folder / "tiny.config", entries(*names), match=True)
     budget = contenders[0].nets[0].dense_parameters
     for contender in contenders:
         for net in contender.nets:
@@ -212,12 +217,20 @@ def test_a_search_takes_for_each_rival_what_is_best_for_it(folder: Path, tmp_pat
         seeds=(1,),
     )
     made = settings(tmp_path, "pepnet")
-    found = tuned(folder / "tiny.config", ["pepnet", "mmoe"], grid, made, Recorder())
+    found = tuned(folder / "tiny.config", entries("pepnet", "mmoe", "trees"), grid, made, Recorder())
     searched = Comparison.from_json(json.loads((tmp_path / "tuning" / RESULTS).read_text()))
-    for name, (change,) in found.items():
-        means = {v: searched.standing(f"{name} {v}").numbers[Place(MEAN, None, "gauc")].mean or 0 for v in grid.values}
-        assert change == f"{grid.field}={max(means, key=means.__getitem__)}"
-    _, contenders = from_base(folder / "tiny.config", ["pepnet", "mmoe"], own_overrides=found)
-    for contender in contenders:
-        rate = config.parse(contender.nets[0].text, "c").message.train_config.dense_optimizer.adam_optimizer.lr
-        assert rate == pytest.approx(float(found[contender.name][0].partition("=")[2]))
+    assert found[2] == Entry(name="trees", model="trees")
+    for entry in found[:2]:
+        places = {value: searched.standing(f"{entry.name} {value}").numbers for value in grid.values}
+        means = {value: numbers[Place(MEAN, None, "gauc")].mean or 0 for value, numbers in places.items()}
+        assert entry.changes == (f"{grid.field}={max(means, key=means.__getitem__)}",)
+
+
+def test_a_variant_is_the_base_with_changes(folder: Path) -> None:
+    change = "train_config.dense_optimizer.adam_optimizer.lr=0.5"
+    variant = Entry(name="fast", model="pepnet", changes=(change, "model_config.pepnet.epnet_gamma=3"))
+    _, (contender,) = from_base(folder / "tiny.config", [variant])
+    message = config.parse(contender.nets[0].text, "c").message
+    assert message.train_config.dense_optimizer.adam_optimizer.lr == 0.5
+    assert message.model_config.pepnet.epnet_gamma == 3
+    assert contender.name == "fast"

@@ -18,6 +18,7 @@ from peprank.compare import (
     PAGE,
     RESULTS,
     SINGLE,
+    Entry,
     Grid,
     Settings,
     Watcher,
@@ -32,6 +33,8 @@ from peprank.errors import SpecError
 
 EPILOG = """example:
   peprank compare examples/kuairand.config --models pepnet,mmoe,ple,shared_bottom,single --seeds 5 --out runs/compare
+  peprank compare examples/kuairand.config --models pepnet --out runs/gamma \\
+      --variant 'gamma 1' model_config.pepnet.epnet_gamma=1 model_config.pepnet.ppnet_gamma=1
   peprank compare a.config b.config --seeds 3 --out runs/a-or-b
 
 models:
@@ -54,6 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one that rivals are derived from, or several to compare",
     )
     parser.add_argument("--models", metavar="NAME,...", help=f"rivals to derive from one CONFIG (default: {_USUAL})")
+    parser.add_argument(
+        "--variant",
+        dest="variants",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "PATH=VALUE"),
+        help="CONFIG's own model with changes as --set takes them; may be repeated",
+    )
     parser.add_argument(
         "--seeds", type=_seeds, default=(1, 2, 3, 4, 5), metavar="N|A,B,...", help="seeds 1 to N (default: 5)"
     )
@@ -120,8 +132,10 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, train, judge, print. A second call takes over what the first has finished."""
-    overrides, match = options.overrides(args), args.match == "params"
-    names = (args.models or _USUAL).split(",") if len(args.configs) == 1 else [path.stem for path in args.configs]
+    if len(args.configs) > 1:
+        _refuse_derivation(args)
+    entries = _entries(args)
+    names = [entry.name for entry in entries] or [path.stem for path in args.configs]
     settings = Settings(
         config=str(args.configs[0]),
         out=args.out,
@@ -130,17 +144,17 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         pool_below=args.pool_below,
         num_replicates=args.replicates,
-        is_matched=match,
+        is_matched=args.match == "params",
         mean_over=args.mean_over,
     )
+    overrides = options.overrides(args)
     with Reporter(Console(stderr=True, highlight=False)) as watcher:
-        if len(args.configs) == 1:
-            best = _tuned(args, names, settings, watcher)
-            spec, contenders = from_base(args.configs[0], names, overrides=overrides, own_overrides=best, match=match)
+        if entries:
+            entries = _tuned(args, entries, settings, watcher)
+            made = from_base(args.configs[0], entries, overrides=overrides, match=settings.is_matched)
         else:
-            _refuse_derivation(args)
-            spec, contenders = from_files(args.configs, overrides)
-        comparison = compare(spec, contenders, settings, watcher, prepare=process.settle)
+            made = from_files(args.configs, overrides)
+        comparison = compare(*made, settings, watcher, prepare=process.settle)
     console = output()
     for part in render(comparison):
         console.print(part, soft_wrap=isinstance(part, str), markup=False)
@@ -150,34 +164,35 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(standing.failures for standing in comparison.standings) else 0
 
 
-def _tuned(
-    args: argparse.Namespace, names: Sequence[str], settings: Settings, watcher: Watcher
-) -> dict[str, tuple[str, ...]]:
-    """The best value of the grid for each rival; {} without a grid."""
+def _entries(args: argparse.Namespace) -> list[Entry]:
+    """What to derive from one CONFIG; [] where there are several."""
+    if len(args.configs) > 1:
+        return []
+    models = [Entry(name=name, model=name) for name in (args.models or _USUAL).split(",")]
+    return models + [Entry(name=name, model="pepnet", changes=tuple(changes)) for name, *changes in args.variants]
+
+
+def _tuned(args: argparse.Namespace, entries: list[Entry], settings: Settings, watcher: Watcher) -> list[Entry]:
+    """Each with the best value of the grid, if there is one."""
     if args.grid is None:
-        return {}
+        return entries
     if args.grid_train is None or args.grid_eval is None:
         raise SpecError("--grid", args.grid[0], "needs rows to search on: name --grid-train and --grid-eval")
     field, values = args.grid
     grid = Grid(
         field=field, values=values, train_input=args.grid_train, eval_input=args.grid_eval, seeds=args.grid_seeds
     )
-    return tuned(
-        args.configs[0],
-        names,
-        grid,
-        settings,
-        watcher,
-        overrides=options.overrides(args),
-        match=settings.is_matched,
-        prepare=process.settle,
-    )
+    overrides = options.overrides(args)
+    return tuned(args.configs[0], entries, grid, settings, watcher, overrides=overrides, prepare=process.settle)
 
 
 def _refuse_derivation(args: argparse.Namespace) -> None:
-    for option, value in (("--models", args.models), ("--match", args.match != "none"), ("--grid", args.grid)):
-        if value:
-            raise SpecError(option, value, "derives rivals from one CONFIG; give one, or leave it out")
+    for option in ("models", "variants", "match", "grid"):
+        value = getattr(args, option)
+        if value and value != "none":
+            raise SpecError(
+                f"--{option.removesuffix('s')}", value, "derives from one CONFIG: give one, or leave it out"
+            )
 
 
 def _grid(text: str) -> tuple[str, tuple[str, ...]]:

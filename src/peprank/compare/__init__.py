@@ -1,7 +1,7 @@
 """Who wins where: models trained on the same rows with the same seeds, and judged beyond noise."""
 
 from peprank.compare.comparison import PAGE, RESULTS, Settings, compare
-from peprank.compare.contenders import SINGLE, Contender, from_base, from_files
+from peprank.compare.contenders import SINGLE, Contender, Entry, from_base, from_files
 from peprank.compare.pool import Watcher
 from peprank.compare.results import MEAN, Comparison, PairedTest, Place, Spread, Standing, State
 from peprank.compare.tables import render
@@ -15,6 +15,7 @@ __all__ = [
     "SINGLE",
     "Comparison",
     "Contender",
+    "Entry",
     "Grid",
     "PairedTest",
     "Place",

@@ -17,7 +17,7 @@ from peprank.spec.pipeline import PipelineSpec
 
 SINGLE: Final = "single"  # a net per domain and task: what any joint model has to beat
 TREES: Final = "trees"
-_SCOPES: Final = ("@domain", "@task")
+_SCOPES: Final = ("domain", "task")
 _ALIASES: Final[Mapping[str, str]] = {SINGLE: "simple_multi_task@domain@task", "pepnet": "base"}
 _CLOSE: Final = 0.1  # a matched net has the base's dense parameters up to this share
 
@@ -38,14 +38,10 @@ class Net:
 class Contender:
     """One row of the comparison."""
 
-    name: str  # as the user wrote it: "mmoe", "mmoe@domain", the stem of a config file
+    name: str  # "mmoe", "mmoe@domain", what the user calls a variant, the stem of a config file
     per_domain: bool = False
+    is_trees: bool = False
     nets: tuple[Net, ...]  # one for all tasks, or one per task; boosted trees read the base's config
-
-    @property
-    def is_trees(self) -> bool:
-        """Whether it is gradient-boosted trees, which have no config."""
-        return self.name == TREES
 
 
 def from_files(paths: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[PipelineSpec, list[Contender]]:
@@ -76,38 +72,38 @@ def _check_comparable(path: Path, spec: PipelineSpec, first: PipelineSpec) -> No
         raise SpecError("CONFIG", str(path), f"judges by {spec.eval_inputs}, the first config by {first.eval_inputs}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a contender is to be, beside one base config."""
+
+    name: str
+    model: str  # `mmoe`, `mmoe@domain`, `deepfm@domain@task`, `single`, `trees`; `pepnet`: the base's own
+    changes: tuple[str, ...] = ()  # to the base config, as --set takes them
+
+
 def from_base(
-    path: Path,
-    names: Sequence[str],
-    *,
-    overrides: Sequence[str] = (),
-    own_overrides: Mapping[str, Sequence[str]] | None = None,
-    match: bool = False,
+    path: Path, entries: Sequence[Entry], *, overrides: Sequence[str] = (), match: bool = False
 ) -> tuple[PipelineSpec, list[Contender]]:
     """Rivals derived from one config.
 
     Args:
-        names: models, as `mmoe`, `mmoe@domain`, `deepfm@domain@task`, `single`, `trees`.
-        overrides: changes to the config, as --set takes them.
-        own_overrides: further ones by contender, such as its learning rate.
+        overrides: changes to the config for all of them.
         match: scale the layers of each net to the base's number of dense parameters, within a tenth.
 
     Raises:
         ConfigError: the config cannot be used.
-        SpecError: a name is not known or there twice, or the base lacks what a rival needs.
+        SpecError: a model is not known, a name is there twice, or the base lacks what a rival needs.
     """
     file = config.read(path, overrides)
     spec = config.lower(file).spec
     base = _base(file, spec)
     budget = _net(derive(base, "base"), str(path)).dense_parameters if match else None
-    for name in names:
-        if names.count(name) > 1:
-            raise SpecError("--models", name, "is in the list twice")
-    tasks, contenders = [task.name for task in spec.model.tasks], []
-    for name in names:
-        changes = (own_overrides or {}).get(name, ())
-        own = replace(base, file=config.read(path, [*overrides, *changes])) if changes else base
-        contenders.append(_contender(name, own, tasks, budget))
+    names, contenders = [entry.name for entry in entries], []
+    for entry in entries:
+        if names.count(entry.name) > 1:
+            raise SpecError("--models", entry.name, "is there twice; give each contender a name of its own")
+        file = config.read(path, [*overrides, *entry.changes])
+        contenders.append(_contender(entry, replace(base, file=file), [task.name for task in spec.model.tasks], budget))
     return spec, contenders
 
 
@@ -124,20 +120,20 @@ def _base(file: ConfigFile, spec: PipelineSpec) -> Base:
     )
 
 
-def _contender(name: str, base: Base, tasks: Sequence[str], budget: int | None) -> Contender:
-    model, *scopes = _ALIASES.get(name, name).split("@")
-    unknown = [scope for scope in scopes if f"@{scope}" not in _SCOPES]
+def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | None) -> Contender:
+    model, *scopes = _ALIASES.get(entry.model, entry.model).split("@")
+    unknown = [scope for scope in scopes if scope not in _SCOPES]
     if unknown:
-        raise SpecError("--models", name, f"after a model comes @domain, @task, or both; not @{unknown[0]}")
+        raise SpecError("--models", entry.model, f"after a model comes @domain, @task, or both; not @{unknown[0]}")
     if "domain" in scopes and base.domain_feature is None:
-        raise SpecError("--models", name, "the config has no domains; write model_config.domain_feature")
-    if name == TREES:
-        net = _net(derive(base, "base"), name)
-        model = "gradient-boosted trees, LightGBM"
-        return Contender(name=name, nets=(replace(net, model=model, dense_parameters=0, multiply_adds=0),))
+        raise SpecError("--models", entry.model, "the config has no domains; write model_config.domain_feature")
+    if model == TREES:
+        net = _net(derive(base, "base"), entry.name)
+        net = replace(net, model="gradient-boosted trees, LightGBM", dense_parameters=0, multiply_adds=0)
+        return Contender(name=entry.name, is_trees=True, nets=(net,))
     parts = [(task,) for task in tasks] if "task" in scopes else [None]
-    nets = tuple(_sized(name, _ALIASES.get(model, model), base, part, budget) for part in parts)
-    return Contender(name=name, per_domain="domain" in scopes, nets=nets)
+    nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, budget) for part in parts)
+    return Contender(name=entry.name, per_domain="domain" in scopes, nets=nets)
 
 
 def _sized(name: str, model: str, base: Base, tasks: Sequence[str] | None, budget: int | None) -> Net:

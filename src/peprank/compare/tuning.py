@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from peprank.compare.comparison import Settings, compare
-from peprank.compare.contenders import TREES, Contender, from_base
+from peprank.compare.contenders import TREES, Entry, from_base
 from peprank.compare.pool import Watcher
-from peprank.compare.results import MEAN, Comparison, Place
+from peprank.compare.results import MEAN, Comparison, Place, Standing
 from peprank.errors import SpecError
 from peprank.sealed import write_whole
 
@@ -32,33 +32,29 @@ class Grid:
 
 def tuned(
     path: Path,
-    names: Sequence[str],
+    entries: Sequence[Entry],
     grid: Grid,
     settings: Settings,
     watcher: Watcher,
     *,
     overrides: Sequence[str] = (),
-    match: bool = False,
     prepare: Callable[[], None] | None = None,
-) -> dict[str, tuple[str, ...]]:
-    """The value that is best for each contender, as its own overrides.
+) -> list[Entry]:
+    """The entries, each with the value that is best for it.
 
-    Every contender is trained with every value; the one with the best mean of the measure that ranks is taken, the
-    earlier one of equal ones. Boosted trees keep their settings. What was found is kept in `out/tuning`.
+    Every one is trained with every value; the one with the best mean of the measure that ranks is taken, the earlier
+    one of equal ones. Boosted trees keep their settings. What was found is kept in `out/tuning`.
 
     Args:
         settings: of the comparison that follows.
 
     Raises:
-        SpecError: a contender has scores for none of the values.
+        SpecError: an entry has scores for none of the values.
     """
-    searched = [name for name in names if name != TREES]
     rows = (f"train_input_path={json.dumps(grid.train_input)}", f"eval_input_path={json.dumps(grid.eval_input)}")
-    contenders: list[Contender] = []
-    for value in grid.values:
-        changes = [*overrides, *rows, f"{grid.field}={value}"]
-        spec, found = from_base(path, searched, overrides=changes, match=match)
-        contenders += [replace(contender, name=_entry(contender.name, value)) for contender in found]
+    searched = [entry for entry in entries if entry.model != TREES]
+    tried = [_with(entry, grid, value) for value in grid.values for entry in searched]
+    spec, contenders = from_base(path, tried, overrides=[*overrides, *rows], match=settings.is_matched)
     own = replace(
         settings,
         out=settings.out / "tuning",
@@ -67,25 +63,26 @@ def tuned(
         num_replicates=_NUM_REPLICATES,
     )
     comparison = compare(spec, contenders, own, watcher, prepare=prepare)
-    chosen = {name: _best(name, grid, comparison) for name in searched}
+    chosen = {entry.name: _best(entry, grid, comparison) for entry in searched}
     write_whole(own.out / TUNED, json.dumps({"field": grid.field, "chosen": chosen}, indent=1) + "\n")
-    return {name: (f"{grid.field}={value}",) for name, value in chosen.items()}
+    return [replace(_with(e, grid, chosen[e.name]), name=e.name) if e.name in chosen else e for e in entries]
 
 
-def _entry(name: str, value: str) -> str:
-    return f"{name} {value}"
+def _with(entry: Entry, grid: Grid, value: str) -> Entry:
+    changes = (*entry.changes, f"{grid.field}={value}")
+    return replace(entry, name=f"{entry.name} {value}", changes=changes)
 
 
-def _best(name: str, grid: Grid, comparison: Comparison) -> str:
-    found = {value: _mean(comparison, _entry(name, value)) for value in grid.values}
-    known = {value: mean for value, mean in found.items() if mean is not None}
+def _best(entry: Entry, grid: Grid, comparison: Comparison) -> str:
+    standings = {value: comparison.standing(_with(entry, grid, value).name) for value in grid.values}
+    means = {value: _mean(standing, comparison.measure) for value, standing in standings.items()}
+    known = {value: mean for value, mean in means.items() if mean is not None}
     if not known:
-        reasons = [failure.reason for failure in comparison.standing(_entry(name, grid.values[0])).failures]
-        raise SpecError("--grid", name, f"has no scores with any value; {'; '.join(reasons[:1])}")
+        reasons = [failure.reason for standing in standings.values() for failure in standing.failures]
+        raise SpecError("--grid", entry.name, f"has no scores with any value; {'; '.join(reasons[:1])}")
     return max(known, key=known.__getitem__)
 
 
-def _mean(comparison: Comparison, name: str) -> float | None:
-    numbers = comparison.standing(name).numbers
-    place = Place(MEAN, None, comparison.measure)
-    return numbers[place].mean if place in numbers else None
+def _mean(standing: Standing, measure: str) -> float | None:
+    place = Place(MEAN, None, measure)
+    return standing.numbers[place].mean if place in standing.numbers else None
