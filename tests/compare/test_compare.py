@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,12 +24,14 @@ from peprank.compare import (
     compare,
     from_base,
     from_files,
+    joint_model,
     render,
     tuned,
     verdict,
 )
 from peprank.compare.runs import Outcome, Run
 from peprank.errors import DataError, SpecError
+from peprank.metrics import reliability
 from tests import tiny
 
 
@@ -101,6 +104,38 @@ def test_numbers_are_those_of_evaluate(folder: Path, compared: tuple[Comparison,
         for measure, value in cell.measures.items():
             place = Place(cell.task, None if cell.column is None else cell.segment, measure)
             assert pepnet[place].values[1] == pytest.approx(value.value, abs=1e-9)
+
+
+def test_curves_are_those_of_the_first_seed(folder: Path, compared: tuple[Comparison, Recorder]) -> None:
+    model_dir = joint_model(folder / "out", "shared_bottom", 1)
+    assert model_dir is not None
+    scorer, rows = api.load(model_dir, checkpoint="latest"), pq.read_table(folder / "val.parquet")
+    curves = {curve.task: curve for curve in compared[0].standing("shared_bottom").curves}
+    assert list(curves) == ["ctr", "cvr"]
+    bins = reliability(np.asarray(scorer.predict(rows)["probs_cvr"]), np.asarray(rows["buy"]))
+    assert curves["cvr"].rows == tuple(bins.rows)
+    assert curves["cvr"].positives == tuple(bins.positives)
+    np.testing.assert_allclose(curves["cvr"].mean_prob, bins.mean_prob, atol=1e-6)
+    points = curves["cvr"].false_positive_rate, curves["cvr"].true_positive_rate
+    auc = compared[0].standing("shared_bottom").numbers[Place("cvr", None, "auc")].values[0]
+    assert np.trapezoid(points[1], points[0]) == pytest.approx(auc, abs=2e-3)
+
+
+def test_only_a_net_for_all_rows_and_tasks_has_a_joint_model(
+    folder: Path, compared: tuple[Comparison, Recorder]
+) -> None:
+    assert compared
+    assert joint_model(folder / "out", "pepnet", 2) == folder / "out" / "runs" / "pepnet" / "all" / "seed-2" / "model"
+    assert joint_model(folder / "out", "single", 1) is None
+    assert joint_model(folder / "elsewhere", "pepnet", 1) is None
+
+
+def test_results_without_curves_can_still_be_read(compared: tuple[Comparison, Recorder]) -> None:
+    data = json.loads(json.dumps(compared[0].to_json()))
+    assert Comparison.from_json(data) == compared[0]
+    for standing in data["standings"]:
+        del standing["curves"]
+    assert all(standing.curves == () for standing in Comparison.from_json(data).standings)
 
 
 def test_nets_per_domain_and_task_score_their_own_rows(folder: Path, compared: tuple[Comparison, Recorder]) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from peprank.report.comparison import comparison_page
+from peprank.report.html import render
 from tests.report import world
-from tests.report.browser import chromium, opened
+from tests.report.browser import Opened, chromium, opened
+from tests.report.contest import DOMAINS, NASTY, contest
 
 
 @pytest.fixture(scope="module")
@@ -19,26 +22,69 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("comparison") / "page.html"
+    made = comparison_page(contest(), None, name="by hand", made_at=world.MADE_AT, version="1")
+    path.write_text(render(made), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_plot_is_drawn_without_a_complaint_or_a_request(
-    browser: Browser, page: Path, width: int, dark: bool
-) -> None:
+def check_all_of(found: Opened) -> None:
+    """Open every fold and scroll by everything: all is drawn, nothing is complained of, asked for or too wide."""
+    found.page.eval_on_selector_all("details", "all => all.forEach((each) => { each.open = true; })")
+    found.scroll_through()
+    plots = found.page.locator(".plot").count()
+    assert plots > 9
+    found.page.wait_for_function(f"document.querySelectorAll('.plot > .plot-container').length === {plots}")
+    assert found.complaints == []
+    assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
+    wide, inner = found.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= inner
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)], ids=["phone at night", "desk by day"])
+def test_the_page_of_a_run_is_whole_and_quiet(browser: Browser, page: Path, width: int, dark: bool) -> None:
     with opened(browser, page, width=width, dark=dark) as found:
-        found.page.eval_on_selector_all("details", "all => all.forEach((each) => { each.open = true; })")
-        found.scroll_through()
-        plots = found.page.locator(".plot").count()
-        assert plots > 10
-        found.page.wait_for_function(f"document.querySelectorAll('.plot .main-svg').length >= {plots}")
+        check_all_of(found)
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (1280, True)], ids=["phone by day", "desk at night"])
+def test_the_page_of_a_comparison_is_whole_and_quiet(
+    browser: Browser, comparison: Path, width: int, dark: bool
+) -> None:
+    with opened(browser, comparison, width=width, dark=dark) as found:
+        check_all_of(found)
+
+
+def test_names_are_shown_as_they_are_and_numbers_under_the_pointer(browser: Browser, comparison: Path) -> None:
+    with opened(browser, comparison) as found:
+        plot = found.page.locator("#differences .plot").first
+        plot.scroll_into_view_if_needed()
+        area = plot.locator(".nsewdrag").first
+        area.wait_for()
+        box = area.bounding_box()
+        assert box is not None
+        found.page.mouse.move(
+            box["x"] + box["width"] - 20, box["y"] + 2.5 * box["height"] / 9
+        )  # third line, last model
+        said = plot.locator(".hoverlayer .hovertext").first
+        said.wait_for()
+        text = said.text_content() or ""
+        for part in (
+            f"mean · tab {DOMAINS[1]}, {NASTY}",
+            "GAUC -0.0300 against single",
+            "95 % [",
+            "corrected 0.008: worse",
+        ):
+            assert part in text
+        assert plot.locator(".hoverlayer img").count() == 0
         assert found.complaints == []
-        assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
-        wide, inner = found.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide <= inner
 
 
 def test_plots_in_closed_folds_wait_until_they_are_opened(browser: Browser, page: Path) -> None:

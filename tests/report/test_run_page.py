@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import shutil
-from html.parser import HTMLParser
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,57 +18,7 @@ from peprank import api
 from peprank.cli.main import main
 from peprank.report import write_run
 from tests.report import world
-
-
-class Parsed(HTMLParser):
-    """Sections, tables, scripts and addresses of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.sections: list[str] = []
-        self.tables: list[list[list[str]]] = []
-        self.captions: list[str] = []
-        self.scripts: list[tuple[str | None, str]] = []
-        self.addresses: list[str] = []
-        self.text = ""
-        self._stack: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        of = dict(attrs)
-        self._stack.append((tag, of))
-        self.addresses += [of[name] or "" for name in ("src", "href") if name in of]
-        if tag == "section":
-            self.sections.append(of["id"] or "")
-        if tag == "table":
-            self.tables.append([])
-        if tag == "caption":
-            self.captions.append("")
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-        if tag == "script":
-            self.scripts.append((of.get("type"), ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._stack and self._stack.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        within = [tag for tag, _ in self._stack]
-        if "script" in within:
-            kind, text = self.scripts[-1]
-            self.scripts[-1] = (kind, text + data)
-            return
-        self.text += data
-        if "td" in within or "th" in within:
-            self.tables[-1][-1][-1] += data.strip()
-        if "caption" in within:
-            self.captions[-1] += data
-
-    def table(self, caption: str) -> list[list[str]]:
-        return self.tables[self.captions.index(caption)]
+from tests.report.parsed import Parsed
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +97,11 @@ def test_counts_are_those_of_the_files(page: Parsed, folder: Path) -> None:
 
 
 def test_plots_hold_the_numbers(page: Parsed, results: peprank.Results) -> None:
-    plots = [json.loads(text) for kind, text in page.scripts if kind == "application/json"]
-    maps = [plot["data"][0] for plot in plots if "data" in plot and plot["data"][0]["type"] == "heatmap"]
+    maps = [plot["data"][0] for plot in page.plots if plot["data"][0]["type"] == "heatmap"]
     auc = next(results.select(task="ctr", column="tab")).measures["auc"].value
     assert maps[0]["z"][0][0] == auc
     assert f"AUC {auc:.4f}" in maps[0]["customdata"][0][0]
-    lines = [trace for plot in plots if "data" in plot for trace in plot["data"] if trace["type"] == "scatter"]
+    lines = [trace for plot in page.plots for trace in plot["data"] if trace["type"] == "scatter"]
     steps = [line["x"] for line in lines if line["name"] == "ctr"]
     assert steps[0] == [5, 10, 15, 20]  # the losses, every fifth step
 
@@ -223,18 +171,9 @@ def test_what_is_not_there_is_refused_by_name(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_missing_package_is_named_with_its_extra(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import builtins
-
-    imported = builtins.__import__
-
-    def without_jinja(name: str, *rest: Any, **named: Any) -> Any:
-        if name == "peprank.report":
-            raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
-        return imported(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without_jinja)
-    assert main(["report", str(folder / "model")]) == 1
-    assert "jinja2 is not installed; pip install 'peprank[report]'" in capsys.readouterr().err
+def test_a_missing_package_is_named_with_its_extra() -> None:
+    code = (
+        "import sys; sys.modules['jinja2'] = None; from peprank.cli.main import main; sys.exit(main(['report', '.']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "peprank: jinja2 is not installed; pip install 'peprank[report]'\n")

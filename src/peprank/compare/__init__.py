@@ -1,9 +1,9 @@
 """Who wins where: models trained on the same rows with the same seeds, and judged beyond noise."""
 
-from peprank.compare.comparison import PAGE, RESULTS, Settings, compare
+from peprank.compare.comparison import PAGE, RESULTS, Settings, compare, joint_model
 from peprank.compare.contenders import SINGLE, Contender, Entry, from_base, from_files
 from peprank.compare.pool import Watcher
-from peprank.compare.results import MEAN, Comparison, PairedTest, Place, Spread, Standing, State
+from peprank.compare.results import MEAN, Comparison, Curve, PairedTest, Place, Spread, Standing, State
 from peprank.compare.tables import render
 from peprank.compare.tuning import Grid, tuned
 from peprank.compare.verdict import verdict
@@ -15,6 +15,7 @@ __all__ = [
     "SINGLE",
     "Comparison",
     "Contender",
+    "Curve",
     "Entry",
     "Grid",
     "PairedTest",
@@ -27,6 +28,7 @@ __all__ = [
     "compare",
     "from_base",
     "from_files",
+    "joint_model",
     "render",
     "tuned",
     "verdict",

@@ -19,9 +19,9 @@ import numpy as np
 from peprank.compare.contenders import Contender, Net
 from peprank.compare.judge import Cell, Judged, cells_of, judge, numbers, paired_tests
 from peprank.compare.pool import Watcher, run_all
-from peprank.compare.results import MEAN, Comparison, Failure, Place, Spread, Standing, TaskRows
+from peprank.compare.results import MEAN, Comparison, Curve, Failure, Place, Spread, Standing, TaskRows
 from peprank.compare.rows import DomainPart, Logits, Truth, split, truth_of
-from peprank.compare.runs import Outcome, Run, logits_of, outcome_of
+from peprank.compare.runs import MODEL, Outcome, Run, logits_of, outcome_of
 from peprank.compare.tables import markdown
 from peprank.data import columns_of, open_rows
 from peprank.errors import SpecError
@@ -122,7 +122,7 @@ def _runs(
             tasks=net.tasks,
             part=name,
             config=_config(contender, net, settings.out),
-            folder=settings.out / "runs" / _file_name(contender, net) / (part.folder or "all") / f"seed-{seed}",
+            folder=_folder(settings.out, _file_name(contender, net), part.folder, seed),
             train_inputs=part.train_inputs or spec.train_inputs,
             eval_inputs=part.eval_inputs or spec.eval_inputs,
             cost=float(part.train_rows) * (net.multiply_adds + _ROW_COST),
@@ -144,9 +144,19 @@ def _config(contender: Contender, net: Net, out: Path) -> Path:
     return path
 
 
+def joint_model(out: Path, name: str, seed: int) -> Path | None:
+    """The model_dir of a contender that has one net for all rows and tasks; None for any other, and for trees."""
+    model_dir = _folder(out, quote(name, safe=_PLAIN), "", seed) / MODEL
+    return model_dir if (model_dir / "checkpoints").is_dir() else None
+
+
+def _folder(out: Path, file_name: str, part: str, seed: int) -> Path:
+    return out / "runs" / file_name / (part or "all") / f"seed-{seed}"
+
+
 def _file_name(contender: Contender, net: Net) -> str:
     task = f" {net.tasks[0]}" if len(contender.nets) > 1 else ""
-    return quote(contender.name + task, safe=" @")
+    return quote(contender.name + task, safe=_PLAIN)
 
 
 # The judgement
@@ -178,6 +188,7 @@ def _judged(
         return side.standing(
             seeds=tuple(side.whole_seeds),
             numbers=found[side.name],
+            curves=tuple(map(Curve.of, seeds[0].curves)) if seeds else (),
             against_reference={}
             if is_reference
             else paired_tests(seeds, judged[settings.reference], settings.reference, everywhere=True),
@@ -290,4 +301,5 @@ def _domain_sizes(truth: Truth) -> dict[str, int]:
     return {str(name): count for name, count in Counter(truth.domains.tolist()).most_common()}
 
 
+_PLAIN: Final = " @"  # characters that stay as they are in file names
 _ROW_COST: Final = 100_000  # what reading a row and its share of a step cost, in multiply-adds

@@ -15,7 +15,7 @@ import numpy as np
 
 from peprank.compare.results import MEAN, PairedTest, Place, Spread
 from peprank.compare.rows import Logits, Rows, Truth
-from peprank.evaluation import Results
+from peprank.evaluation import Curves, Results
 from peprank.evaluation.seesaw import LARGER_IS_BETTER
 from peprank.metrics.paired import holm, paired
 from peprank.metrics.resampled import Resampled, UserDraws, over_users
@@ -59,6 +59,7 @@ class Judged:
     """One contender with one seed."""
 
     results: Results
+    curves: tuple[Curves, ...]  # of each binary task over all rows
     resampled: Mapping[Place, Resampled]
 
 
@@ -73,7 +74,12 @@ def judge(truth: Truth, logits: Logits, cells: Sequence[Cell], *, num_replicates
         for measure, found in over_users(logit, label, user, draws).items():
             resampled[Place(cell.name, cell.domain, measure)] = found
     counted = {place: resampled[place] for cell in cells if cell.counts for place in _places(cell)}
-    return Judged(results=truth.judge(logits), resampled=resampled | _means(counted))
+    evaluation = truth.evaluation(logits)
+    return Judged(
+        results=evaluation.result(),
+        curves=tuple(evaluation.curves(max_segments=0)),
+        resampled=resampled | _means(counted),
+    )
 
 
 def _places(cell: Cell) -> list[Place]:

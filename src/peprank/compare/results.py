@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
+from peprank.evaluation import Curves
 from peprank.metrics.paired import Difference
 
 FORMAT: Final = 1  # of the JSON; raised when an older reader would misread it
@@ -77,6 +78,31 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One task over all rows with the first seed: its calibration in K bins, and P points of its ROC."""
+
+    task: str
+    rows: tuple[int, ...]  # [K]
+    positives: tuple[int, ...]  # [K]
+    mean_prob: tuple[float, ...]  # [K]
+    false_positive_rate: tuple[float, ...]  # [P]; () where one class is missing
+    true_positive_rate: tuple[float, ...]  # [P]
+
+    @staticmethod
+    def of(curves: Curves) -> Curve:
+        """The points in five digits."""
+        bins, roc = curves.reliability, curves.roc
+        return Curve(
+            task=curves.task,
+            rows=tuple(bins.rows.tolist()),
+            positives=tuple(bins.positives.tolist()),
+            mean_prob=tuple(bins.mean_prob.tolist()),
+            false_positive_rate=tuple(roc.false_positive_rate.round(5).tolist()) if roc else (),
+            true_positive_rate=tuple(roc.true_positive_rate.round(5).tolist()) if roc else (),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """One contender."""
 
@@ -92,6 +118,7 @@ class Standing:
     numbers: Mapping[Place, Spread]
     against_reference: Mapping[Place, PairedTest]  # {} for the reference itself
     against_leader: Mapping[Place, PairedTest]  # all rows only; the leader's are against the runner-up
+    curves: tuple[Curve, ...] = ()  # () without scores, and in files of earlier versions
 
     def seesaw(self, measure: str) -> dict[str, dict[str, State]]:
         """States against the reference: {"domains": {domain: state}, "tasks": {task: state}}."""
@@ -164,6 +191,7 @@ def _standing_to_json(standing: Standing) -> dict[str, Any]:
         "numbers": [asdict(p) | {"values": list(s.values)} for p, s in standing.numbers.items()],
         "against_reference": list(_tests_to_json(standing.against_reference)),
         "against_leader": list(_tests_to_json(standing.against_leader)),
+        "curves": [asdict(curve) for curve in standing.curves],
     }
 
 
@@ -182,6 +210,7 @@ def _standing_from_json(data: Mapping[str, Any]) -> Standing:
             "numbers": {_place(entry): Spread(tuple(entry["values"])) for entry in data["numbers"]},
             "against_reference": _tests_from_json(data["against_reference"]),
             "against_leader": _tests_from_json(data["against_leader"]),
+            "curves": tuple(_curve_from_json(entry) for entry in data.get("curves", ())),
         }
     )
 
@@ -196,6 +225,11 @@ def _tests_from_json(entries: Sequence[Mapping[str, Any]]) -> dict[Place, Paired
         )
         for entry in entries
     }
+
+
+def _curve_from_json(entry: Mapping[str, Any]) -> Curve:
+    points = {name: tuple(values) for name, values in entry.items() if name != "task"}
+    return Curve(task=entry["task"], **points)
 
 
 def _place(entry: Mapping[str, Any]) -> Place:

@@ -19,7 +19,7 @@ from peprank.data import columns_of, open_rows
 from peprank.encode import Encoder
 from peprank.encode.encoder import NO_KEY
 from peprank.errors import DataError
-from peprank.evaluation import Evaluation, Results
+from peprank.evaluation import Evaluation
 from peprank.evaluation.segments import MISSING_NAME, naming_of
 from peprank.spec.pipeline import PipelineSpec
 
@@ -53,11 +53,11 @@ class Truth:
         pairs = np.stack([key, np.where(key == NO_KEY, alone, -1)])
         return np.unique(pairs, axis=1, return_inverse=True)[1].ravel()
 
-    def judge(self, logits: Logits) -> Results:
-        """All measures of logits [N, K]."""
+    def evaluation(self, logits: Logits) -> Evaluation:
+        """Logits [N, K] beside what is true, ready to be judged."""
         evaluation = Evaluation(self.spec)
         evaluation.add(self.rows, logits, self.labels, self.keys, self.spaces)
-        return evaluation.result()
+        return evaluation
 
 
 def truth_of(spec: PipelineSpec) -> Truth:

@@ -21,7 +21,8 @@ from peprank.data import open_rows
 from peprank.sealed import write_whole
 from peprank.training.listener import Silent
 
-_RECORD, _LOGITS, _MODEL = "run.json", "logits.npy", "model"
+MODEL = "model"
+_RECORD, _LOGITS = "run.json", "logits.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def execute(run: Run, *, on_share: Callable[[float], None]) -> Outcome:
 
 def _trained(run: Run, on_share: Callable[[float], None], *, is_begun: bool) -> tuple[Outcome, Logits]:
     """A net, from its last checkpoint."""
-    model_dir, begun = run.folder / _MODEL, perf_counter()
+    model_dir, begun = run.folder / MODEL, perf_counter()
     result = api.train(
         run.config,
         overrides=_overrides(run, model_dir),

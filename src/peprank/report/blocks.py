@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
 
 from peprank.evaluation import Measure
@@ -62,7 +63,7 @@ class Text:
 
     kind: ClassVar[str] = "text"
     text: str
-    tone: str = ""  # "warning" or ""
+    tone: str = ""  # "lead", "warning" or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,16 @@ class Page:
     subtitle: str
     verdict: tuple[Text, ...]
     sections: tuple[Section, ...]
+
+
+def in_words(time: datetime) -> str:
+    """Such as "2026-11-22 07:30 UTC"."""
+    return f"{time:%Y-%m-%d %H:%M %Z}".strip()
+
+
+def made_by(version: str, made_at: datetime) -> str:
+    """Who made a page, and when."""
+    return f"Made by peprank {version}, {in_words(made_at)}."
 
 
 def words(text: str, tone: str = "") -> Cell:

@@ -65,7 +65,7 @@ def gather_run(
     evaluation = _judged(scorer, judged, on_rows)
     return Run(
         name=model_dir.name or str(model_dir),
-        made_at=f"{made_at:%Y-%m-%d %H:%M %Z}".strip(),
+        made_at=made_at,
         step=scorer.step,
         model=model,
         results=evaluation.result(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from peprank.evaluation import Curves, Gates, Results
 from peprank.models import Description
 from peprank.report.about import Config, config_section, model_section
-from peprank.report.blocks import Page
+from peprank.report.blocks import Page, made_by
 from peprank.report.curves import curve_section
 from peprank.report.gates import gate_section, gate_warnings
 from peprank.report.quality import domain_section, task_section
@@ -21,7 +22,7 @@ class Run:
     """All that the page of a run tells."""
 
     name: str  # its model_dir
-    made_at: str  # when the page was made
+    made_at: datetime  # when the page was made
     step: int  # of the judged weights
     model: Description
     results: Results
@@ -47,7 +48,7 @@ def run_page(run: Run) -> Page:
     )
     return Page(
         title=run.name,
-        subtitle=f"{run.model.model}, step {run.step:,}. Made by peprank {run.environment['peprank']}, {run.made_at}.",
+        subtitle=f"{run.model.model}, step {run.step:,}. {made_by(run.environment['peprank'], run.made_at)}",
         verdict=(*verdict(run.results, run.step), *gate_warnings(run.gates)),
         sections=tuple(section for section in sections if section is not None),
     )

@@ -1,7 +1,8 @@
 """Colours of the plots by day and by night, told apart by people who do not see all colours.
 
-Series: Okabe & Ito, "Color universal design" (2008), lightened where the ground is dark. Maps: blue for more, orange
-for less, near the ground's own colour where nothing differs; no colour so strong that a number on it is hard to read.
+Series: Okabe & Ito, "Color universal design" (2008), darkened by day and lightened by night. Maps: blue for more,
+orange for less, near the ground's own colour where nothing differs, and none so strong that a number on it is hard to
+read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _LIGHT = _Ground(
     text="#1d2126",
     line="#d5dade",
     surface="#ffffff",
-    series=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5b5b5b", "#8c6d1f"),
+    series=("#0072b2", "#d55e00", "#009270", "#b8588c", "#b07d00", "#3d94c9", "#5b5b5b", "#6b4a9e"),
     diverging=("#e07b39", "#f0b48a", "#f1f3f4", "#a5cdea", "#4a98d2"),
 )
 _DARK = _Ground(

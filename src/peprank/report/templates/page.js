@@ -4,16 +4,19 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const drawn = new Set();
 
-  const narrowest = 34; // pixels of a cell that has room for its number
-
-  function draw(plot) {
+  async function draw(plot) {
     const { data, layout } = JSON.parse(plot.nextElementSibling.textContent);
-    for (const trace of data) {
-      if (trace.type === "heatmap" && plot.clientWidth * 0.7 / trace.z[0].length < narrowest) trace.texttemplate = "";
-    }
     layout.template = themes[dark.matches ? "dark" : "light"];
     drawn.add(plot);
-    return Plotly.react(plot, data, layout, { responsive: true, displayModeBar: false });
+    await Plotly.react(plot, data, layout, { responsive: true, displayModeBar: false });
+    if (data[0]?.type === "heatmap" && !hasRoom(plot, data[0])) await Plotly.restyle(plot, { texttemplate: "" });
+  }
+
+  // Numbers that would shrink to fit their cells are left out: they are under the pointer.
+  function hasRoom(plot, map) {
+    const cell = plot.querySelector(".nsewdrag").getBoundingClientRect().width / map.z[0].length;
+    const longest = Math.max(...map.text.flat().map((text) => text.length));
+    return cell >= 6.5 * longest;
   }
 
   // A plot is drawn when it comes near the screen: those in closed folds cost nothing.
