@@ -120,11 +120,19 @@ RIVAL_MISTAKES = [
         )
         for count in ("expert_num_per_task", "expert_num_per_domain", "share_num")
     ),
+    _in("ple_md", "batch norm", DOMAIN_LEVEL.replace("[8, 4]", "4 use_bn: true"), "expert_mlp", "write use_ln instead"),
     _in("hmoe", "no domain for layers", HMOE, "hmoe {", "write model_config.domain_feature", domain=""),
     _in("hmoe", "no experts", "domain_mlp { hidden_units: 4 }", "hmoe {", "is missing; write expert_mlp { ... }"),
     _in("hmoe", "no layers", EXPERT, "hmoe {", "is missing; write domain_mlp { ... }"),
     _in("hmoe", "empty layers", f"{EXPERT}\n domain_mlp {{}}", "domain_mlp", "has no layers"),
     _in("hmoe", "empty gate", f"{HMOE}\n gate_mlp {{}}", "gate_mlp", "has no layers"),
+    _in(
+        "hmoe",
+        "batch norm",
+        f"{HMOE}\n gate_mlp {{ hidden_units: 4 use_bn: true }}",
+        "gate_mlp",
+        "write use_ln instead",
+    ),
     _in("hmoe", "zero experts", f"{HMOE} num_expert: 0", "num_expert: 0", "must be at least 1; 3 is usual"),
     _in("m3oe", "no domain for layers", M3OE, "m3oe {", "write model_config.domain_feature", domain=""),
     _in(

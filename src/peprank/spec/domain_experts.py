@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from peprank.errors import SpecError
-from peprank.spec.mlp import MLPSpec, check_has_layers, check_widths
+from peprank.spec.mlp import MLPSpec, Normalization, check_has_layers, check_widths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class DomainExtractionSpec:
 
     def __post_init__(self) -> None:
         check_has_layers("expert_mlp", self.expert)
+        _check_compares_no_rows("expert_mlp", self.expert)
         _check_count("expert_num_per_task", self.num_task_experts, "1 is usual")
         _check_count("expert_num_per_domain", self.num_domain_experts, "1 is usual")
         _check_count("share_num", self.num_shared_experts, "1 is usual")
@@ -52,6 +53,7 @@ class HMoESpec:
         check_has_layers("domain_mlp", self.domain)
         if self.gate is not None:
             check_has_layers("gate_mlp", self.gate)
+            _check_compares_no_rows("gate_mlp", self.gate)
         _check_count("num_expert", self.num_experts, "3 is usual")
 
 
@@ -70,6 +72,13 @@ class M3oESpec:
         check_has_layers("common_mlp", self.common)
         check_has_layers("expert_mlp", self.expert)
         _check_count("num_expert", self.num_experts, "the paper uses 1 to 4")
+
+
+def _check_compares_no_rows(place: str, mlp: MLPSpec) -> None:
+    """Refuse batch normalization where a batch may have a single row of a domain."""
+    if mlp.normalization is Normalization.BATCH:
+        rule = "use_bn needs several rows of each domain in every batch; write use_ln instead"
+        raise SpecError(place, mlp.normalization.value, rule)
 
 
 def _check_count(place: str, count: int, usual: str) -> None:

@@ -138,7 +138,7 @@ class DomainExtractionNetwork(_message.Message):
     """Experts that all tasks and domains share."""
     @_builtins.property
     def expert_mlp(self) -> _module_pb2.MLP:
-        """Layers of each expert of the level."""
+        """Layers of each expert of the level, without use_bn: a batch may have a single row of a domain."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class HMoE(_message.Message):
 
     @_builtins.property
     def gate_mlp(self) -> _module_pb2.MLP:
-        """Layers of each gate before its softmax; not set: the gate is one linear map of the input."""
+        """Layers of each gate before its softmax, without use_bn; not set: the gate is one linear map of the input."""
 
     @_builtins.property
     def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[_multi_task_rank_pb2.TaskTower]:
