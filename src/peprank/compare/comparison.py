@@ -288,11 +288,12 @@ def _rank_value(found: Mapping[Place, Spread], measure: str) -> float:
 
 
 def _tasks(truth: Truth, cells: Sequence[Cell]) -> Iterator[TaskRows]:
-    counted = {cell.task for cell in cells if cell.domain is None and cell.counts}
+    tested = {cell.task: cell for cell in cells if cell.domain is None}
     for k, task in enumerate(truth.spec.model.tasks):
         is_binary = task.num_class == 1 and not task.is_regression
         positives = int(truth.labels[:, k].sum()) if is_binary else None
-        yield TaskRows(name=task.name, positives=positives, counts=k in counted)
+        counts = k in tested and tested[k].counts
+        yield TaskRows(name=task.name, positives=positives, is_tested=k in tested, counts=counts)
 
 
 def _domain_sizes(truth: Truth) -> dict[str, int]:

@@ -127,10 +127,13 @@ def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | Non
         raise SpecError("--models", entry.model, f"after a model comes @domain, @task, or both; not @{unknown[0]}")
     if "domain" in scopes and base.domain_feature is None:
         raise SpecError("--models", entry.model, "the config has no domains; write model_config.domain_feature")
+    if model == TREES and "task" in scopes:
+        raise SpecError("--models", entry.model, "trees are one model per task as they are; leave @task out")
     if model == TREES:
         net = _net(derive(base, "base"), entry.name)
-        net = replace(net, model="gradient-boosted trees, LightGBM", dense_parameters=0, multiply_adds=0)
-        return Contender(name=entry.name, is_trees=True, nets=(net,))
+        described = {"dense_parameters": 0, "embedding_parameters": 0, "multiply_adds": 0}
+        trees = replace(net, model="gradient-boosted trees, LightGBM", **described)
+        return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(trees,))
     parts = [(task,) for task in tasks] if "task" in scopes else [None]
     nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, budget) for part in parts)
     return Contender(name=entry.name, per_domain="domain" in scopes, nets=nets)

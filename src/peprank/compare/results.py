@@ -135,7 +135,8 @@ class TaskRows:
 
     name: str
     positives: int | None  # None: not binary
-    counts: bool  # whether it is part of the mean over tasks
+    is_tested: bool  # binary, with enough positives and negatives
+    counts: bool  # in the mean over tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

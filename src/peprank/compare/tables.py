@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +29,8 @@ class Sheet:
 
 def render(comparison: Comparison) -> list[RenderableType]:
     """Numbers, the seesaw, costs, failures and the verdict, to print one after the other."""
-    return [*map(_rich, sheets(comparison)), "\n".join([*_failures(comparison), *verdict(comparison)])]
+    said = "\n".join([*_failures(comparison), *verdict(comparison)])
+    return [*(Group(Text(sheet.title, "bold"), _rich(sheet)) for sheet in sheets(comparison)), said]
 
 
 def markdown(comparison: Comparison) -> str:
@@ -41,11 +42,12 @@ def markdown(comparison: Comparison) -> str:
 def sheets(comparison: Comparison) -> list[Sheet]:
     """The tables of a comparison."""
     measures = dict.fromkeys([comparison.measure, "auc", "logloss"])
-    return [*(_numbers(comparison, measure) for measure in measures), _seesaw(comparison), _costs(comparison)]
+    numbers = [_numbers(comparison, measure) for measure in measures]
+    return [*numbers, *([_seesaw(comparison)] if len(comparison.standings) > 1 else []), _costs(comparison)]
 
 
 def _numbers(comparison: Comparison, measure: str) -> Sheet:
-    tasks = [MEAN, *(task.name for task in comparison.tasks if _is_tested(comparison, task.name, measure))]
+    tasks = [MEAN, *(task.name for task in comparison.tasks if task.is_tested)]
     seeds = f"mean ± deviation of {len(comparison.seeds)} seeds" if len(comparison.seeds) > 1 else "one seed"
     return Sheet(
         f"{measure.upper()} of all {comparison.eval_rows:,} rows, {seeds}; *: p < {_STAR} against the first",
@@ -55,10 +57,6 @@ def _numbers(comparison: Comparison, measure: str) -> Sheet:
             for k, standing in enumerate(comparison.standings)
         ],
     )
-
-
-def _is_tested(comparison: Comparison, task: str, measure: str) -> bool:
-    return any(Place(task, None, measure) in standing.against_leader for standing in comparison.standings)
 
 
 def _cell(standing: Standing, place: Place, *, is_first: bool) -> str:
@@ -121,7 +119,7 @@ def _failures(comparison: Comparison) -> Iterator[str]:
 
 
 def _rich(sheet: Sheet) -> Table:
-    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=None)
+    table = Table(box=None)
     for k, heading in enumerate(sheet.headings):
         table.add_column(heading, justify="left" if k == 0 or heading == "network" else "right")
     for row in sheet.rows:

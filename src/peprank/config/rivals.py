@@ -68,7 +68,8 @@ def derive(base: Base, model: str, *, width: float = 1.0, tasks: Sequence[str] |
         SpecError: there is no such rival, or the base lacks what it needs.
     """
     if model not in RIVALS:
-        rule = f"is no model{meant(model, RIVALS)}; there are {listing(RIVALS, at_most=40)}"
+        known = ["pepnet", "single", "trees", *(name for name in RIVALS if name != "base")]
+        rule = f"is no model{meant(model, known)}; there are {listing(known, at_most=40)}"
         raise SpecError("--models", model, rule)
     config = pb.EasyRecConfig()
     config.CopyFrom(base.file.message)
