@@ -17,6 +17,7 @@ from peprank.spec.pipeline import PipelineSpec
 
 SINGLE: Final = "single"  # a net per domain and task: what any joint model has to beat
 TREES: Final = "trees"
+_TREES_MODEL: Final = "gradient-boosted trees, LightGBM"
 _SCOPES: Final = ("domain", "task")
 _ALIASES: Final[Mapping[str, str]] = {SINGLE: "simple_multi_task@domain@task", "pepnet": "base"}
 _CLOSE: Final = 0.1  # a matched net has the base's dense parameters up to this share
@@ -131,9 +132,8 @@ def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | Non
         raise SpecError("--models", entry.model, "trees are one model per task as they are; leave @task out")
     if model == TREES:
         net = _net(derive(base, "base"), entry.name)
-        described = {"dense_parameters": 0, "embedding_parameters": 0, "multiply_adds": 0}
-        trees = replace(net, model="gradient-boosted trees, LightGBM", **described)
-        return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(trees,))
+        net = replace(net, model=_TREES_MODEL, dense_parameters=0, embedding_parameters=0, multiply_adds=0)
+        return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(net,))
     parts = [(task,) for task in tasks] if "task" in scopes else [None]
     nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, budget) for part in parts)
     return Contender(name=entry.name, per_domain="domain" in scopes, nets=nets)
