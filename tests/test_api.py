@@ -40,6 +40,7 @@ def test_the_front_door_has_these_names_and_no_others() -> None:
         "ConfigError",
         "DataError",
         "Gates",
+        "Importance",
         "PeprankError",
         "Results",
         "Scorer",
@@ -49,6 +50,7 @@ def test_the_front_door_has_these_names_and_no_others() -> None:
         "evaluate",
         "export",
         "gates",
+        "importance",
         "load",
         "train",
     ]

@@ -11,9 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from peprank.api import evaluate, export, gates, load, train
+    from peprank.api import evaluate, export, gates, importance, load, train
     from peprank.errors import ArtifactError, ConfigError, DataError, PeprankError, SpecError, TrainingError
-    from peprank.evaluation import Gates, Results
+    from peprank.evaluation import Gates, Importance, Results
     from peprank.predict import Scorer
     from peprank.training import TrainResult
 
@@ -24,9 +24,11 @@ _HOMES = {
     "export": "api",
     "evaluate": "api",
     "gates": "api",
+    "importance": "api",
     "Scorer": "predict",
     "Results": "evaluation",
     "Gates": "evaluation",
+    "Importance": "evaluation",
     "TrainResult": "training",
     "PeprankError": "errors",
     "ConfigError": "errors",
@@ -41,6 +43,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Gates",
+    "Importance",
     "PeprankError",
     "Results",
     "Scorer",
@@ -50,6 +53,7 @@ __all__ = [
     "evaluate",
     "export",
     "gates",
+    "importance",
     "load",
     "train",
 ]

@@ -14,7 +14,7 @@ from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
 from peprank.data import Column, columns_of, conform_table, open_rows
 from peprank.errors import ArtifactError, SpecError
-from peprank.evaluation import Gates, Results, gates_on
+from peprank.evaluation import Gates, Importance, Results, gates_on, permutation_importance, sample_users
 from peprank.evaluation import evaluate as judge
 from peprank.models import has_bf16
 from peprank.predict import Scorer
@@ -150,6 +150,55 @@ def gates(
     tell = (lambda done: on_rows(done, total)) if on_rows else None
     return gates_on(
         ranker.ranker, ranker.encoder, batches, ranker.spec, user_feature=user, bf16=ranker.bf16, on_rows=tell
+    )
+
+
+def importance(
+    ranker: Scorer,
+    rows: Any,
+    *,
+    fields: Sequence[str] = (),
+    repeats: int = 3,
+    seed: int = 0,
+    most_rows: int | None = 100_000,
+    on_rows: Callable[[int, int], None] | None = None,
+) -> Importance:
+    """Tell how much a model needs each feature: what it costs to shuffle the feature's values among the rows.
+
+    Args:
+        ranker: from `load`.
+        rows: labelled rows, as for `evaluate`.
+        fields: the features to shuffle; (): all that the model reads.
+        repeats: shuffles of each.
+        seed: fixes the shuffles.
+        most_rows: with more rows, a fair sample of the users stands for all: the values of the config's gauc_feature,
+            each with all rows. None: take all rows, which must fit into memory.
+        on_rows: told after each batch how many rows were judged, and how many there will be over all shuffles.
+
+    Raises:
+        SpecError: the model reads no such feature, or a number is out of range.
+    """
+    read = [feature.name for feature in ranker.spec.input_features]
+    if unknown := [name for name in fields if name not in read]:
+        raise SpecError("fields", ",".join(unknown), f"this model reads no such feature; it reads {', '.join(read)}")
+    if repeats < 1:
+        raise SpecError("repeats", repeats, "must be at least 1")
+    columns = columns_of(ranker.spec, with_targets=True)
+    batches, _ = _conformed(ranker, rows, columns)
+    user = ranker.spec.evaluation.gauc_feature
+    if most_rows is not None:
+        column = None if user is None else ranker.spec.feature(user).column
+        batches = iter(sample_users(batches, column, most_rows, batch_rows=_BATCH_ROWS))
+    return permutation_importance(
+        ranker.ranker,
+        ranker.encoder,
+        batches,
+        ranker.spec,
+        fields=fields or read,
+        repeats=repeats,
+        seed=seed,
+        bf16=ranker.bf16,
+        on_rows=on_rows,
     )
 
 

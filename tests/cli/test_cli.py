@@ -140,6 +140,16 @@ def test_gates_of_a_model_without_any_is_an_error_that_names_it(
     assert "has no gates to look at; PEPNet and mixtures of experts have" in capsys.readouterr().err
 
 
+def test_importance_prints_a_table_and_writes_every_number(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "importance.json"
+    arguments = ["importance", str(folder / "bundle"), str(folder / "val.parquet"), "--out", str(out)]
+    assert main([*arguments, "--fields", "user, item", "--repeats", "1", "--measure", "logloss", "--rows", "0"]) == 0
+    assert "logloss lost by task" in capsys.readouterr().out
+    assert {cell["field"] for cell in json.loads(out.read_text())["cells"]} == {"user", "item"}
+
+
 def test_predict_keeps_columns_and_row_order(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.parquet"
     arguments = ["predict", str(folder / "bundle"), str(folder / "val.parquet"), "--out", str(out)]

@@ -25,6 +25,7 @@ VERBS = {
     "compare": "Train rivals on the same rows with the same seeds, and say who wins where, beyond noise.",
     "evaluate": "Measure a bundle or a trained model on labelled rows, per task and domain.",
     "gates": "Look at the gates of a model: which fields each domain turns up, which layers each task.",
+    "importance": "Say how much a model needs each feature, per task and domain: shuffle it and judge anew.",
     "report": "Write one page that says how good a run is, or who wins a comparison, and where.",
     "export": "Turn a checkpoint into a bundle that scores and proves itself.",
     "predict": "Score rows with a bundle.",

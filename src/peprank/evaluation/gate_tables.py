@@ -37,7 +37,7 @@ def render_gates(gates: Gates, *, everything: bool = False, width: int = 100) ->
             _fields_by_task(group, side_by_side, shown)
             for group in alike([gate for gate in scaling if gate.task is not None and gate.parts])
         ),
-        *_mixtures([gate for gate in gates.gates if gate.gamma is None], domains),
+        *_mixtures([gate for gate in gates.gates if gate.gamma is None], domains, shown and 2 * shown),
     ]
     head = Text(f"{gates.model}, looked at on {gates.rows:,} rows\n", style="bold")
     return [head, *tables, *_notes(gates, len(domains)), *_warnings(gates)]
@@ -69,14 +69,13 @@ def _fields_by_task(gates: Sequence[Gate], num_tasks: int, shown: int | None) ->
     return _folded(table, parts[shown:] if shown else [], "fields moved less")
 
 
-def _mixtures(gates: Sequence[Gate], domains: Sequence[str]) -> Iterator[Table]:
+def _mixtures(gates: Sequence[Gate], domains: Sequence[str], shown: int | None) -> Iterator[Table]:
     if gates:
         table = _table("share of each expert", [*_OVERALL, *domains])
-        for gate in gates:
-            for part in gate.parts:
-                if (cell := gate.cell(part)) is not None:
-                    table.add_row(f"{gate.title} {part}", *_numbers(gate, cell, domains))
-        yield _folded(table)
+        lines = [(gate, cell) for gate in gates for cell in gate.cells if cell.part is not None and cell.domain is None]
+        for gate, cell in lines[:shown]:
+            table.add_row(f"{gate.title} {cell.part}", *_numbers(gate, cell, domains))
+        yield _folded(table, lines[shown:] if shown else [], "shares more")
 
 
 def _domains_apart(gate: Gate, domains: Sequence[str], shown: int | None) -> Table:

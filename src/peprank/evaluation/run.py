@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import islice
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from peprank.batch import Features
 from peprank.data.ahead import ahead
 from peprank.encode import Encoder
 from peprank.evaluation.evaluation import Evaluation
@@ -56,14 +59,20 @@ def collect(
         DataError: a row cannot be read, a label is not one of its task's, or a logit is not finite.
     """
     evaluation = Evaluation(spec, by=by)
-    device = next(ranker.parameters()).device
     encoded = ((rows, encoder.features(rows), encoder.targets(rows), encoder.spaces(rows)) for rows in batches)
     with closing(ahead(islice(encoded, spec.evaluation.num_steps))) as work:
         for rows, features, targets, spaces in work:
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                logits = score(ranker, features.to(device)).float().cpu().numpy()
+            logits = scored(ranker, features, bf16=bf16)
             keys = {name: key.numpy() for name, key in targets.keys.items()}
             evaluation.add(rows, logits, targets.labels.numpy(), keys, spaces)
             if on_rows is not None:
                 on_rows(rows.num_rows)
     return evaluation
+
+
+def scored(ranker: MultiTaskRanker, features: Features, *, bf16: bool) -> npt.NDArray[np.float32]:
+    """Logits float32 [B, K] of encoded rows, computed where the model is."""
+    device = next(ranker.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        logits: npt.NDArray[np.float32] = score(ranker, features.to(device)).float().cpu().numpy()
+    return logits

@@ -77,7 +77,7 @@ class Visits:
     def add(self, keys: Keys, domains: Codes) -> Codes:
         """Take in rows [B], whose users must be known; the code of each, -1 where its user is not in the sample."""
         codes = np.full(len(keys), -1, np.int64)
-        sampled = np.flatnonzero(self._is_sampled(keys))
+        sampled = np.flatnonzero(is_sampled(keys, self._halvings))
         pairs, inverse = np.unique(np.stack([keys[sampled], domains[sampled]]), axis=1, return_inverse=True)
         known = [self._code_of.setdefault((key, domain), len(self._code_of)) for key, domain in pairs.T.tolist()]
         codes[sampled] = np.array(known, np.int64)[inverse.ravel()]
@@ -91,14 +91,16 @@ class Visits:
         keys, stays = self.keys, np.ones(len(self._code_of), bool)
         while stays.sum() > self._most:
             self._halvings += 1
-            stays = self._is_sampled(keys)
+            stays = is_sampled(keys, self._halvings)
         kept, pairs = np.flatnonzero(stays), list(self._code_of)
         self._code_of = {pairs[code]: new for new, code in enumerate(kept.tolist())}
         self._rows.keep(kept)
         return kept
 
-    def _is_sampled(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        if not self._halvings:
-            return np.ones(len(keys), bool)
-        is_sampled: npt.NDArray[np.bool_] = (keys.view(np.uint64) * _GOLDEN) >> np.uint64(64 - self._halvings) == 0
-        return is_sampled
+
+def is_sampled(keys: Keys, halvings: int) -> npt.NDArray[np.bool_]:
+    """Which users [B] are in a sample that was halved so often; those of a smaller sample are in every larger one."""
+    if not halvings:
+        return np.ones(len(keys), bool)
+    stays: npt.NDArray[np.bool_] = (keys.view(np.uint64) * _GOLDEN) >> np.uint64(64 - halvings) == 0
+    return stays
