@@ -239,8 +239,10 @@ class Reporter:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.stop()
+        if kind is KeyboardInterrupt:
+            self._say("what is done is kept; the same command goes on from there")
 
     def planned(self, runs: Sequence[Run], done: Mapping[Run, Outcome]) -> None:
         """Set the bar; say what an earlier call has finished."""
