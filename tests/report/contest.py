@@ -74,7 +74,7 @@ def contest() -> Comparison:
         made="2026-11-22T07:00:00+00:00",
         eval_rows=1000,
         seeds=(1, 2),
-        tasks=tuple(TaskRows(name=task, positives=300, counts=True) for task in TASKS),
+        tasks=tuple(TaskRows(name=task, positives=300, is_tested=True, counts=True) for task in TASKS),
         domain_column="tab",
         domains={DOMAINS[0]: 700, DOMAINS[1]: 300},
         measure="gauc",

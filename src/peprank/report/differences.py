@@ -16,6 +16,7 @@ from peprank.report.standings import TITLES, lead_cell
 
 _SIGNS = {State.BETTER: ("▲ better", "good"), State.SAME: ("= same", ""), State.WORSE: ("▼ worse", "bad")}
 _TYPICAL = 90  # percentile of the differences that has the full colour; a few large ones must not pale the rest
+_LEAST_REACH = 1e-4  # where no number differs at all
 _FEW = "too few rows of a class to be tested"
 
 
@@ -97,8 +98,9 @@ def _name(comparison: Comparison, place: Place) -> str:
 def _map(comparison: Comparison, rivals: Sequence[Standing], measure: str) -> blocks.Figure:
     places = _places(comparison, rivals, measure)
     tests = [[standing.against_reference.get(place) for standing in rivals] for place in places]
-    beyond = [abs(test.gain) for line in tests for test in line if test is not None and test.state is not State.SAME]
-    reach = float(np.percentile(beyond, _TYPICAL)) if beyond else 1.0
+    found = [test for line in tests for test in line if test is not None]
+    beyond = [test for test in found if test.state is not State.SAME]
+    reach = float(np.percentile([abs(test.gain) for test in beyond or found], _TYPICAL)) or _LEAST_REACH
     item = Map(
         lines=[_name(comparison, place) for place in places],
         columns=[standing.name for standing in rivals],

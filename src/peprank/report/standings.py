@@ -32,7 +32,7 @@ def ranking_section(comparison: Comparison) -> Section:
 
 def measure_section(comparison: Comparison) -> Section:
     """GAUC by task with its spread, then each measure by task as numbers."""
-    tasks = [MEAN, *(task.name for task in comparison.tasks if task.counts)]
+    tasks = [MEAN, *(task.name for task in comparison.tasks if task.is_tested)]
     figures = tuple(_dots(comparison, task) for task in tasks)
     tables = [_by_task(comparison, measure) for measure in _measures(comparison)]
     folds = [_by_domain(comparison, task.name) for task in comparison.tasks]
