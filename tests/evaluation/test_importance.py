@@ -252,8 +252,8 @@ auc lost by tab             rows  needed most
 0                              3  user 0.2083, item 0.0033
 1                              1  – undefined here
 
-What auc loses when the values of a field are shuffled among 4 rows: mean of 3 shuffles; dim where
-two standard deviations of it reach zero.
+What auc loses when the values of a field are shuffled among 4 rows: mean of 3 shuffles, dim where
+two standard deviations reach zero.
 moved: |δ - 1| of the gates on the field's way, for the task that they move it most for.""".splitlines()
     )
 

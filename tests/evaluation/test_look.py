@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import peprank
 from peprank.data import columns_of, conform_table
+from peprank.evaluation import gates_on
 from peprank.models import look_at_gates
 from tests import tiny
 
@@ -81,3 +83,17 @@ def test_a_row_that_has_no_user_counts_for_no_user(ranker: peprank.Scorer) -> No
     assert spread is not None
     assert spread.users == len(set(user.to_pylist()) - {None})
     assert gates.rows == 200
+
+
+def test_without_a_domain_feature_rows_are_told_together(ranker: peprank.Scorer) -> None:
+    spec = replace(ranker.spec, model=replace(ranker.spec.model, domain=None))
+    columns = columns_of(spec, with_targets=False)
+    rows = conform_table(tiny.rows(50), columns, "made up")
+    gates = gates_on(ranker.ranker, ranker.encoder, [rows], spec)
+    assert (gates.domains, gates.domain_column, gates.user_feature) == ((), None, None)
+    assert {cell.domain for gate in gates.gates for cell in gate.cells} == {None}
+
+
+def test_users_that_a_row_has_several_of_are_refused(ranker: peprank.Scorer) -> None:
+    with pytest.raises(peprank.DataError, match="rows have more than one value; give each row one"):
+        peprank.gates(ranker, tiny.rows(100), by_user="tags")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -13,7 +14,7 @@ from peprank.evaluation.importance import Drop, FieldImportance, Importance
 _SHOWN = 20  # fields, before the rest is folded
 _DOMAINS = 8  # domains, before the rest is folded
 _NEEDED = 3  # fields in the line of a domain
-_NAME, _NUMBER, _GAP = 26, 8, 2  # characters of a name, of a number or its heading, and between them
+_NAME, _NUMBER, _HEADING, _GAP = 26, 7, 9, 2  # characters of a name, a number, a heading at most, and between them
 _UNDEFINED = "–"
 
 
@@ -42,7 +43,7 @@ def _by_task(importance: Importance, measure: str, fields: Sequence[str], width:
     """What it costs each task to shuffle a field, below the model as it is."""
     cells = {(cell.task, cell.field): cell for cell in importance.select()}
     whole = {cell.task: cell.measures[measure] for cell in importance.baseline.select() if measure in cell.measures}
-    tasks = list(whole)[: max(1, (width - _NAME) // (_NUMBER + _GAP) - 1)]
+    tasks = _fitting(list(whole), width - _NAME - _NUMBER - _GAP)
     moves = {field: _furthest(importance.select(field=field)) for field in fields}
     has_gates = any(move is not None for move in moves.values())
     table = _table(f"{measure} lost by task", [*tasks, *(["moved"] if has_gates else [])])
@@ -51,6 +52,12 @@ def _by_task(importance: Importance, measure: str, fields: Sequence[str], width:
         drops = [_drop(cells[task, field].drops.get(measure)) for task in tasks]
         table.add_row(field, *drops, *([_number(moves[field], 2)] if has_gates else []))
     return table
+
+
+def _fitting(tasks: Sequence[str], width: int) -> Sequence[str]:
+    """The first tasks, as many as fit side by side; one at least."""
+    ends = accumulate(max(_NUMBER, min(len(task), _HEADING)) + _GAP for task in tasks)
+    return tasks[: max(1, sum(end <= width for end in ends))]
 
 
 def _furthest(cells: Iterable[FieldImportance]) -> float | None:
@@ -72,11 +79,10 @@ def _by_domain(importance: Importance, measure: str, shown: int | None) -> Table
 
 
 def _notes(importance: Importance, measure: str) -> Iterator[Text]:
-    rows = importance.baseline.rows
-    yield _note(
-        f"What {measure} loses when the values of a field are shuffled among {rows:,} rows: mean of"
-        f" {importance.repeats} shuffles; dim where two standard deviations of it reach zero."
-    )
+    text = f"What {measure} loses when the values of a field are shuffled among {importance.baseline.rows:,} rows"
+    if importance.repeats > 1:
+        text += f": mean of {importance.repeats} shuffles, dim where two standard deviations reach zero"
+    yield _note(f"{text}.")
     if any(cell.moved is not None for cell in importance.cells):
         yield _note("moved: |δ - 1| of the gates on the field's way, for the task that they move it most for.")
 
@@ -89,8 +95,8 @@ def _table(title: str, headings: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(title, no_wrap=True, min_width=_NAME, max_width=_NAME)
     for heading in headings:
-        short = heading if len(heading) <= _NUMBER else f"{heading[: _NUMBER - 1]}…"
-        table.add_column(short, justify="right", no_wrap=True, min_width=min(len(short), _NUMBER))
+        short = heading if len(heading) <= _HEADING else f"{heading[: _HEADING - 1]}…"
+        table.add_column(short, justify="right", no_wrap=True, min_width=len(short))
     return table
 
 
