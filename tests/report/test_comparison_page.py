@@ -111,6 +111,11 @@ def test_each_model_has_its_line_in_the_curves(page: Parsed) -> None:
     assert ["pepnet", "single", "&lt;img src=x onerro…", "a guess"] in names
 
 
+def test_the_diagonal_of_a_calibration_curve_ends_a_little_above_its_points(page: Parsed) -> None:
+    (plot, *_) = [plot for plot in page.plots if plot["data"][-1].get("name") == "right"]
+    assert plot["data"][-1]["x"] == plot["data"][-1]["y"] == [0.0, pytest.approx(1.1 * 0.6)]
+
+
 def test_no_name_runs(html: str) -> None:
     assert "<img" not in html.replace("<img>", "")
     assert html.count("<script>") == 2

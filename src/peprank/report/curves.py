@@ -66,7 +66,14 @@ def _calibration(task: str, curves: Sequence[Named]) -> blocks.Figure:
         Axis(title="share of positives", format=".2~%"),
         [_calibration_line(curve) for curve in curves],
         diagonal="right",
+        diagonal_end=_top(curves),
     )
+
+
+def _top(curves: Sequence[Named]) -> float:
+    """A little above all points that are shown at first: those of a rare task lie near 0."""
+    shown = [curve.reliability for curve in curves if curve.is_shown]
+    return min(1.0, 1.1 * max((float(max(b.mean_prob.max(), b.rate.max())) for b in shown if len(b.rows)), default=1.0))
 
 
 def _calibration_line(curve: Named) -> Line:

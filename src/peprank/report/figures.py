@@ -90,17 +90,18 @@ def heat_map(caption: str, item: Map) -> Figure:
     return _figure(caption, [go.Heatmap(trace)], layout, _HEAD_PX + _LINE_PX * len(item.lines))
 
 
-def lines(caption: str, x: Axis, y: Axis, items: Sequence[Line], *, diagonal: str = "") -> Figure:
+def lines(
+    caption: str, x: Axis, y: Axis, items: Sequence[Line], *, diagonal: str = "", diagonal_end: float = 1.0
+) -> Figure:
     """Lines that differ in colour, dash and mark.
 
     Args:
-        diagonal: name of the line from (0, 0) to (1, 1); "": none is drawn.
+        diagonal: name of the line from (0, 0) to (diagonal_end, diagonal_end); "": none is drawn.
     """
     traces = [_line(k, item, x, y) for k, item in enumerate(items)]
     if diagonal:
-        top = min(x.bounds[1] if x.bounds else 1.0, y.bounds[1] if y.bounds else 1.0)
-        style = {"dash": "dot", "width": 1, "color": "#8a929a"}
-        traces.append(go.Scatter(x=[0, top], y=[0, top], name=diagonal, mode="lines", line=style, hoverinfo="skip"))
+        ends, style = [0.0, diagonal_end], {"dash": "dot", "width": 1, "color": "#8a929a"}
+        traces.append(go.Scatter(x=ends, y=ends, name=diagonal, mode="lines", line=style, hoverinfo="skip"))
     layout = {"xaxis": _axis(x), "yaxis": _axis(y), "showlegend": len(traces) > 1}
     return _figure(caption, traces, layout, _PLOT_PX + 12 * len(traces))
 

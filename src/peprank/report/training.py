@@ -48,9 +48,7 @@ def _losses(history: History) -> blocks.Figure:
         for name in names
     ]
     is_log = all(value is None or value > 0 for line in drawn for value in line.y)
-    return lines(
-        "Training loss per task, in nats per row", Axis(title="step"), Axis(title="loss", is_log=is_log), drawn
-    )
+    return lines("Training loss per task", Axis(title="step"), Axis(title="loss", is_log=is_log), drawn)
 
 
 def _evaluations(history: History, results: Results) -> Iterable[blocks.Figure]:
