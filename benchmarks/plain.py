@@ -18,7 +18,7 @@ from peprank.models import MultiTaskRanker
 from peprank.models.peer import peer_names
 from peprank.spec.embedding import GroupSpec
 from peprank.spec.model import ModelSpec, TaskSpec
-from peprank.spec.trunk import PEPNetSpec, Wiring
+from peprank.spec.trunk import GeneralInput, PEPNetSpec, Wiring
 from peprank.training.batches import Batch
 
 _TABLE = "embedding_group.emb_impls.__BASE__.ebc.embedding_bags."
@@ -176,8 +176,10 @@ def _checked(spec: ModelSpec) -> PEPNetSpec:
         or trunk.epnet is None
         or trunk.ppnet is None
         or trunk.ppnet.wiring is not Wiring.TZREC
+        or trunk.ppnet.detached_priors
+        or trunk.general_input is not GeneralInput.DETACHED
     ):
-        raise ValueError("the plain network has EPNet and PPNet in the wiring TZREC only")
+        raise ValueError("the plain network has EPNet and PPNet in the wiring TZREC only, without ablations")
     if any(item.table is None for group in spec.groups for item in group.inputs):
         raise ValueError("the plain network has ids only, no numbers")
     return trunk

@@ -11,6 +11,7 @@ from benchmarks import workload
 from benchmarks.plain import Plain, PlainTraining
 from peprank.models import build, score
 from peprank.spec.model import ModelSpec
+from peprank.spec.trunk import GeneralInput, PEPNetSpec
 from tests.benchmarks.ids import random_ids
 from tests.models.taobao import TAOBAO
 
@@ -50,3 +51,8 @@ def test_the_plain_step_learns() -> None:
 def test_a_plan_that_the_plain_network_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="wiring TZREC only"):
         Plain(workload.kuairand(quick=True).plan().model)
+    model = workload.taobao(quick=True).plan().model
+    assert isinstance(model.trunk, PEPNetSpec)
+    trunk = replace(model.trunk, general_input=GeneralInput.ATTACHED)
+    with pytest.raises(ValueError, match="without ablations"):
+        Plain(replace(model, trunk=trunk))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from peprank.config import lower, parse
@@ -9,6 +11,7 @@ from peprank.config.rivals import RIVALS, Base, derive
 from peprank.errors import SpecError
 from peprank.models import describe
 from peprank.spec.pipeline import PipelineSpec
+from peprank.spec.trunk import GeneralInput, PEPNetSpec
 from tests import tiny
 
 BASE = Base(
@@ -41,6 +44,18 @@ def test_a_rival_differs_in_its_model_only(model: str) -> None:
 def test_a_rival_reads_every_feature_that_the_base_reads(model: str) -> None:
     read = {item.feature for group in plan(model).model.groups for item in group.inputs}
     assert read == {"user", "item", "tags", "tab", "price", "age"}
+
+
+def test_half_a_pepnet_keeps_the_ablations_that_it_can_have() -> None:
+    text = tiny.CONFIG.replace("wiring: PAPER", "wiring: PAPER general_input: ATTACHED detached_priors: true")
+    base = replace(BASE, file=parse(text, "tiny.config"))
+    for model, has_priors in (("epnet", False), ("ppnet", True)):
+        lowered = lower(parse(derive(base, model), model))
+        trunk = lowered.spec.model.trunk
+        assert isinstance(trunk, PEPNetSpec)
+        assert trunk.general_input is GeneralInput.ATTACHED
+        assert (trunk.ppnet is not None and trunk.ppnet.detached_priors) == has_priors
+        assert lowered.warnings == ()
 
 
 @pytest.mark.parametrize("model", [name for name in RIVALS if name != "base"])

@@ -30,6 +30,8 @@ _DOMAIN_LEVEL = """extraction_networks {
 
 _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
+    "pepnet-attached": "pepnet { ppnet_hidden_units: [8, 4] general_input: ATTACHED",
+    "pepnet-left out": "pepnet { ppnet_hidden_units: [8, 4] general_input: LEFT_OUT detached_priors: true",
     "simple_multi_task": f"simple_multi_task {{ {_PRIORS} task_domain_num: 4",
     "shared_bottom": f"shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: [8, 4] dropout_ratio: 0.1 }}",
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",
@@ -65,3 +67,6 @@ def _config(model: str, *, towers: str = _TOWERS, task: str = "") -> str:
 EVERY_CONFIG = {name: _config(model) for name, model in _MODELS.items()} | {
     name: _config(model, towers="", task=_TASK) for name, model in _OF_ONE_TASK.items()
 }
+EVERY_CONFIG["pepnet-separate priors"] = EVERY_CONFIG["pepnet"].replace(
+    'group_name: "uia"', 'group_name: "uia" embedding_name_suffix: "prior"'
+)

@@ -19,6 +19,7 @@ from peprank.spec.trunk import (
     EPNetGate,
     EPNetSpec,
     ExtractionSpec,
+    GeneralInput,
     MMoESpec,
     PEPNetSpec,
     PLESpec,
@@ -72,6 +73,22 @@ def _pepnet(epnet: EPNetSpec | None, ppnet: PPNetSpec | None) -> ModelSpec:
         trunk=PEPNetSpec(main_group="all", epnet=epnet, ppnet=ppnet),
         tasks=TASKS,
     )
+
+
+def _with_general_input(spec: ModelSpec, general_input: GeneralInput) -> ModelSpec:
+    assert isinstance(spec.trunk, PEPNetSpec)
+    return replace(spec, trunk=replace(spec.trunk, general_input=general_input))
+
+
+def _with_priors(spec: ModelSpec, *priors: GroupInput) -> ModelSpec:
+    groups = tuple(replace(group, inputs=priors) if group.name == "uia" else group for group in spec.groups)
+    return replace(spec, groups=groups)
+
+
+def _with_separate_priors(spec: ModelSpec) -> ModelSpec:
+    own = tuple(replace(table, name=f"{table.name}_prior") for table in TABLES[:2])
+    priors = (replace(item, table=f"{item.table}_prior") for item in (USER, ITEM))
+    return _with_priors(replace(spec, tables=(*spec.tables, *own)), *priors)
 
 
 def _rival(trunk: TrunkSpec) -> ModelSpec:
@@ -143,6 +160,14 @@ EVERY_PEPNET: dict[str, ModelSpec] = {
     "hidden_only": _pepnet(_EPNET, replace(_PPNET, wiring=Wiring.HIDDEN_ONLY, gate_hidden_dim=5)),
     "domain_towers": DOMAIN_TOWERS,
     "field_gate": _pepnet(EPNetSpec(group="domain", gate=EPNetGate.FIELD, hidden_dim=5, gamma=3.0), _PPNET),
+    "general_input_attached": _with_general_input(PAPER, GeneralInput.ATTACHED),
+    "general_input_attached_field_gate_tzrec": _with_general_input(
+        _with_towers(_pepnet(replace(_EPNET, gate=EPNetGate.FIELD), _TZREC), _MLP), GeneralInput.ATTACHED
+    ),
+    "general_input_left_out": _with_general_input(PAPER, GeneralInput.LEFT_OUT),
+    "general_input_left_out_tzrec": _with_general_input(TZREC, GeneralInput.LEFT_OUT),
+    "detached_priors": _with_priors(_pepnet(_EPNET, replace(_PPNET, detached_priors=True)), USER, ITEM),
+    "separate_priors": _with_separate_priors(PAPER),
     "no_epnet": _with_towers(_pepnet(None, _TZREC), _MLP),
     "no_ppnet": _with_towers(_pepnet(_EPNET, None), _MLP),
     "no_gates": _with_towers(_pepnet(None, None), _MLP),

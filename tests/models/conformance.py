@@ -15,14 +15,11 @@ from torch import Tensor, nn
 from peprank.models import build, score
 from peprank.models.pepnet import PEPNet
 from peprank.nn import EPNet, PPNet
-from peprank.nn.ppnet import WiringName
 from tests.contract.models import EVERY_PEPNET, PAPER, TZREC, some_features, some_labels, take_rows
 from tests.contract.order import tasks_in_order
 from tests.reference import parity
 from tests.reference.fixtures import CASES
-from tests.reference.twins import VARIANTS, twins
-
-WIRINGS: tuple[WiringName, ...] = ("PAPER", "HIDDEN_ONLY", "TZREC")
+from tests.reference.twins import VARIANTS, WIRINGS, Variant, twins
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def zeroed_gates_leave_the_net_as_without_gates() -> float:
     worst = 0.0
     for wiring in WIRINGS:
         torch.manual_seed(0)
-        net = _net(wiring)
+        net = _net(Variant(wiring))
         groups = _groups()
         assert net.epnet is not None
         assert net.ppnet is not None
@@ -73,7 +70,7 @@ def priors_get_gradients() -> float:
     for wiring in WIRINGS:
         torch.manual_seed(0)
         groups = _groups()
-        torch.autograd.backward(_net(wiring)(groups, _DOMAIN).sum())
+        torch.autograd.backward(_net(Variant(wiring))(groups, _DOMAIN).sum())
         for name in ("domain", "uia"):
             gradient = groups[name].grad
             assert gradient is not None
@@ -86,7 +83,7 @@ def ppnet_gates_send_nothing_into_o_ep() -> float:
     worst = 0.0
     for wiring in WIRINGS:
         torch.manual_seed(0)
-        net, groups = _net(wiring), _groups()
+        net, groups = _net(Variant(wiring)), _groups()
         assert net.epnet is not None
         assert net.ppnet is not None
         o_ep = net.epnet(groups["domain"], groups["all"])
@@ -94,6 +91,31 @@ def ppnet_gates_send_nothing_into_o_ep() -> float:
         reached = [groups["all"].grad, groups["domain"].grad, *(value.grad for value in net.epnet.parameters())]
         worst = max([worst, *(gradient.abs().max().item() for gradient in reached if gradient is not None)])
         assert groups["uia"].grad is not None
+    return worst
+
+
+def ablations_send_gradients_where_they_say() -> float:
+    """Share of the columns of E, F_d, O_ep and O_prior that the gates alone reach though they should not, or miss."""
+    worst = 0.0
+    for kind in VARIANTS:
+        torch.manual_seed(0)
+        net, groups = _net(kind), _groups()
+        assert net.epnet is not None
+        assert net.ppnet is not None
+        is_attached = kind.general == "ATTACHED"
+        torch.autograd.backward(net.epnet.delta(groups["domain"], groups["all"]).sum())
+        o_ep = torch.randn(7, 6, requires_grad=True)
+        of_tasks = net.ppnet.deltas(o_ep, groups["uia"])
+        torch.autograd.backward([delta.sum() for deltas in of_tasks for delta in deltas])
+        expected = (
+            (groups["all"], is_attached),
+            (groups["domain"], True),
+            (o_ep, is_attached),
+            (groups["uia"], not kind.detached_priors),
+        )
+        for value, is_reached in expected:
+            gradient = torch.zeros_like(value) if value.grad is None else value.grad
+            worst = max(worst, ((gradient != 0).any(0) != is_reached).float().mean().item())
     return worst
 
 
@@ -132,11 +154,11 @@ def probabilities_lie_between_zero_and_one() -> float:
 
 
 def the_loops_agree_forward() -> float:
-    return max(twins(wiring, by_field=by_field).forward_deviation() for wiring, by_field in VARIANTS)
+    return max(twins(kind).forward_deviation() for kind in VARIANTS)
 
 
 def finite_differences_agree_with_the_gradients() -> float:
-    return max(twins(wiring, by_field=by_field).gradient_deviation() for wiring, by_field in VARIANTS)
+    return max(twins(kind).gradient_deviation() for kind in VARIANTS)
 
 
 def torcheasyrec_logits_agree() -> float:
@@ -167,6 +189,7 @@ CLAIMS = (
         priors_get_gradients,
     ),
     Claim(4, "PPNet's gates send nothing to E or EPNet", 0.0, ppnet_gates_send_nothing_into_o_ep),
+    Claim(4, "Ablations open and close those paths (wrong columns)", 0.0, ablations_send_gradients_where_they_say),
     Claim(5, "Permuting task chunks permutes the outputs", 1e-6, permuting_task_chunks_permutes_the_outputs),
     Claim(6, "A task's labels leave the other towers' gradients", 0.0, labels_of_a_task_leave_the_other_towers),
     Claim(7, "Probabilities lie in (0, 1) (share outside)", 0.0, probabilities_lie_between_zero_and_one),
@@ -181,9 +204,10 @@ CLAIMS = (
 _DOMAIN = torch.zeros(7, dtype=torch.int64)
 
 
-def _net(wiring: WiringName) -> PEPNet:
-    ppnet = PPNet(6, 4, 3, (5, 4), wiring=wiring)
-    return PEPNet("all", 6, 3, domain_group="domain", epnet=EPNet(3, 6), prior_group="uia", ppnet=ppnet)
+def _net(kind: Variant) -> PEPNet:
+    epnet = EPNet(3, 6, general=kind.general)
+    ppnet = PPNet(6, 4, 3, (5, 4), wiring=kind.wiring, general=kind.general, detached_priors=kind.detached_priors)
+    return PEPNet("all", 6, 3, domain_group="domain", epnet=epnet, prior_group="uia", ppnet=ppnet)
 
 
 def _groups() -> dict[str, Tensor]:

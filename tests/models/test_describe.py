@@ -63,6 +63,28 @@ def test_equations_of_each_wiring_are_its_own() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "of_epnet", "of_ppnet", "reads", "observes"),
+    [
+        ("general_input_attached", "domain ⊕ E", "uia ⊕ O_ep", ("uia", "O_ep"), ()),
+        ("general_input_left_out", "domain", "uia", ("uia",), ()),
+        ("detached_priors", "domain ⊕ sg(E)", "sg(uia) ⊕ sg(O_ep)", (), ("uia", "O_ep")),
+    ],
+)
+def test_ablations_are_told(
+    name: str, of_epnet: str, of_ppnet: str, reads: tuple[str, ...], observes: tuple[str, ...]
+) -> None:
+    description = describe(EVERY_MODEL[name])
+    assert description.equations[1] == f"O_ep = GateNU({of_epnet}) ⊗ E, one number per unit"
+    assert description.equations[2] == f"δ^(l) = GateNU_l({of_ppnet}) for all tasks, l = 1 .. L + 1"
+    epnet, ppnet, *_ = description.gates
+    widths = {group.name: group.dim for group in description.groups}
+    widths["O_ep"] = widths["all"]
+    assert ppnet.reads == tuple((part, widths[part]) for part in reads)
+    assert ppnet.observes == tuple((part, widths[part]) for part in observes)
+    assert epnet.in_dim == widths["domain"] + widths["all"] * ("⊕" in of_epnet)
+
+
 def test_towers_on_the_embeddings_are_told_by_one_equation() -> None:
     description = describe(SIMPLE_MULTI_TASK)
     assert description.model == "Simple multi-task"

@@ -45,6 +45,26 @@ def test_wirings_have_their_gates(wiring: WiringName, hidden_dims: list[int], ou
     assert ppnet(torch.randn(2, 10), torch.randn(2, 5)).shape == (2, 3, 4)
 
 
+@pytest.mark.parametrize("wiring", ["PAPER", "HIDDEN_ONLY", "TZREC"])
+def test_gates_without_the_general_input_read_their_prior_alone(wiring: WiringName) -> None:
+    torch.manual_seed(0)
+    epnet, ppnet = EPNet(3, 10, general="LEFT_OUT"), PPNet(10, 5, 3, (8, 4), wiring=wiring, general="LEFT_OUT")
+    assert (epnet.gate.hidden.in_features, ppnet.gates.hidden.in_features) == (3, 5)
+    domain, prior = torch.randn(2, 3), torch.randn(2, 5)
+    one, other = torch.randn(2, 10), torch.randn(2, 10)
+    assert torch.equal(epnet.delta(domain, one), epnet.delta(domain, other))
+    for of_one, of_other in zip(ppnet.deltas(one, prior), ppnet.deltas(other, prior), strict=True):
+        assert all(map(torch.equal, of_one, of_other))
+
+
+def test_an_attached_general_input_changes_no_number() -> None:
+    torch.manual_seed(0)
+    detached, attached = PPNet(10, 5, 3, (8, 4)), PPNet(10, 5, 3, (8, 4), general="ATTACHED")
+    attached.load_state_dict(detached.state_dict())
+    o_ep, prior = torch.randn(6, 10), torch.randn(6, 5)
+    assert torch.equal(attached(o_ep, prior), detached(o_ep, prior))
+
+
 def test_gate_hidden_width_can_be_chosen() -> None:
     assert PPNet(10, 5, 3, (8, 4), gate_hidden_dim=6).gates.hidden_dims == [6, 6, 6]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,14 @@ class Gate:
         return self.gamma / (1 + np.exp(-self.logit(x_prime)))
 
 
+class Seen(NamedTuple):
+    """Values that stop-gradients pass on, of one row or of all: a finite difference holds them still."""
+
+    e: Array
+    o_ep: Array
+    o_prior: Array
+
+
 @dataclass
 class Net:
     """Weights of one PEPNet; lists run over layers, `towers` and `layers` over tasks first."""
@@ -32,30 +41,36 @@ class Net:
     gates: list[Gate]  # joint: one per gated vector; TZREC: task by task, layer by layer
     layers: list[list[Linear]]
     towers: list[list[Linear]]  # the last one is the linear to the logit
+    general_input: str = "DETACHED"
+    detached_priors: bool = False
 
-    def logits(self, main: Array, domain: Array, prior: Array, seen: tuple[Array, Array] | None = None) -> Array:
-        """Logits [B, T]. `seen` are the values of E and O_ep that gates observe; None: E and O_ep themselves.
-
-        A finite difference holds `seen` still, which is what a stop-gradient means.
-        """
+    def logits(self, main: Array, domain: Array, prior: Array, seen: Seen | None = None) -> Array:
+        """Logits [B, T]; `seen` is what stop-gradients pass on, None: the values as they are."""
         rows = []
         for b in range(len(main)):
-            observed = (None, None) if seen is None else (seen[0][b], seen[1][b])
-            o_ep = self.o_ep(main[b], domain[b], observed[0])
-            rows.append(self._tasks(o_ep, prior[b], o_ep if observed[1] is None else observed[1]))
+            of_row = None if seen is None else Seen(seen.e[b], seen.o_ep[b], seen.o_prior[b])
+            rows.append(self._tasks(self.o_ep(main[b], domain[b], of_row), prior[b], of_row))
         return np.array(rows)
 
-    def o_ep(self, e: Array, e_d: Array, observed_e: Array | None = None) -> Array:
+    def o_ep(self, e: Array, e_d: Array, seen: Seen | None = None) -> Array:
         """Eq 5-6 for one row."""
         if self.epnet is None:
             return e
-        delta = self.epnet(np.concatenate([e_d, e if observed_e is None else observed_e]))
+        delta = self.epnet(self._with_general(e_d, e, e if seen is None else seen.e))
         if self.field_dims is not None:
             delta = np.concatenate([[delta[f]] * dim for f, dim in enumerate(self.field_dims)])
         return delta * e
 
-    def _tasks(self, o_ep: Array, o_prior: Array, observed: Array) -> list[float]:
-        deltas = [gate(np.concatenate([o_prior, observed])) for gate in self.gates]
+    def _with_general(self, prior: Array, value: Array, seen: Array) -> Array:
+        """What a gate reads: its prior and, unless that is left out, what it scales, as it is or as it was seen."""
+        if self.general_input == "LEFT_OUT":
+            return prior
+        return np.concatenate([prior, value if self.general_input == "ATTACHED" else seen])
+
+    def _tasks(self, o_ep: Array, o_prior: Array, seen: Seen | None) -> list[float]:
+        prior = o_prior if seen is None or not self.detached_priors else seen.o_prior
+        gate_input = self._with_general(prior, o_ep, o_ep if seen is None else seen.o_ep)
+        deltas = [gate(gate_input) for gate in self.gates]
         num_tasks, num_layers = len(self.layers), len(self.layers[0])
         logits = []
         for t in range(num_tasks):

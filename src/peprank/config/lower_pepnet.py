@@ -8,11 +8,12 @@ from typing import Final
 from peprank.config.lower_groups import Groups
 from peprank.config.lower_inputs import Inputs, note_no_group
 from peprank.config.lower_towers import one_or_all
-from peprank.config.place import Place
+from peprank.config.place import Place, listing
 from peprank.config.protos import pipeline_pb2 as pb
 from peprank.config.strings import activation
+from peprank.spec.embedding import GroupInput
 from peprank.spec.mlp import Activation
-from peprank.spec.trunk import EPNetGate, EPNetSpec, PEPNetSpec, PPNetSpec, Wiring
+from peprank.spec.trunk import EPNetGate, EPNetSpec, GeneralInput, PEPNetSpec, PPNetSpec, Wiring
 
 EPNET_FIELDS: Final = ("epnet_hidden_unit", "epnet_gamma", "epnet_gate")
 PPNET_FIELDS: Final = (
@@ -22,6 +23,7 @@ PPNET_FIELDS: Final = (
     "ppnet_gamma",
     "ppnet_gate_hidden_unit",
     "wiring",
+    "detached_priors",
 )
 
 
@@ -30,10 +32,19 @@ def pepnet(msg: pb.PEPNet, at: Place, known: Groups) -> tuple[PEPNetSpec, Inputs
     read = (msg.main_group_name, msg.domain_group_name, msg.uia_group_name)
     if msg.main_group_name not in known.names:
         note_no_group(msg.main_group_name, at["main_group_name"], known)
-    epnet = _epnet(msg, at) if _has_group("domain_group_name", EPNET_FIELDS, "EPNet", at, known) else None
-    ppnet = _ppnet(msg, at) if _has_group("uia_group_name", PPNET_FIELDS, "PPNet", at, known) else None
-    trunk = PEPNetSpec(main_group=msg.main_group_name, epnet=epnet, ppnet=ppnet)
+    has_epnet = _has_group("domain_group_name", EPNET_FIELDS, "EPNet", at, known)
+    has_ppnet = _has_group("uia_group_name", PPNET_FIELDS, "PPNet", at, known)
+    if at["general_input"].is_set and not (has_epnet or has_ppnet):
+        at["general_input"].warn("has no effect: without EPNet and PPNet there are no gates")
+    trunk = PEPNetSpec(
+        main_group=msg.main_group_name,
+        epnet=_epnet(msg, at) if has_epnet else None,
+        ppnet=_ppnet(msg, at) if has_ppnet else None,
+        general_input=GeneralInput(pb.PEPNetGeneralInput.Name(msg.general_input)),
+    )
     _check_wiring(msg, at, trunk)
+    if has_ppnet and msg.detached_priors:
+        _warn_of_untrained(msg, at, known)
     return trunk, Inputs(groups=tuple(group for group in known.groups if group.name in read), names=read)
 
 
@@ -71,6 +82,7 @@ def _ppnet(msg: pb.PEPNet, at: Place) -> PPNetSpec | None:
         gamma=msg.ppnet_gamma,
         gate_hidden_dim=_width("ppnet_gate_hidden_unit", at),
         wiring=Wiring(pb.PEPNetWiring.Name(msg.wiring)),
+        detached_priors=msg.detached_priors,
     )
 
 
@@ -97,3 +109,22 @@ def _check_wiring(msg: pb.PEPNet, at: Place, trunk: PEPNetSpec) -> None:
         at["task_domain_num"].error(
             f"the {wiring} wiring shares towers between domains; remove it, or write wiring: TZREC"
         )
+
+
+def _warn_of_untrained(msg: pb.PEPNet, at: Place, known: Groups) -> None:
+    """Embeddings that PPNet's gates alone read, behind a stop-gradient, keep their first values."""
+    inputs = {group.name: group.inputs for group in known.groups}
+    others = (msg.main_group_name, msg.domain_group_name)
+    trained = {_embedding(item) for name in others for item in inputs.get(name, ())}
+    frozen = {table.name for table in known.tables if not table.trainable}
+    idle = [i.feature for i in inputs.get(msg.uia_group_name, ()) if _embedding(i) not in {"", *trained, *frozen}]
+    if idle:
+        at["detached_priors"].warn(
+            f"leaves the embeddings of {listing(idle)} as they start, since no other group trains them; add these "
+            f"features to '{msg.main_group_name}', or let the groups share their tables"
+        )
+
+
+def _embedding(item: GroupInput) -> str:
+    """Name of the table or dense embedding; "" for plain numbers."""
+    return item.table or item.weight_name

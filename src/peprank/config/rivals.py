@@ -106,7 +106,7 @@ def _without(half: str) -> Callable[[Base, pb.ModelConfig, float], None]:
         trunk = model.pepnet
         group = trunk.domain_group_name if half == "epnet" else trunk.uia_group_name
         _into_main(model, group, trunk.main_group_name)
-        prefixes = ("epnet_", "domain_group_name") if half == "epnet" else ("ppnet_", "uia_group_name", "wiring")
+        prefixes = ("epnet_", "domain_group_name") if half == "epnet" else ("ppnet_", "uia_", "wiring", "detached_")
         for field, _ in trunk.ListFields():
             if field.name.startswith(prefixes):
                 trunk.ClearField(field.name)  # type: ignore[arg-type]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from peprank.models.description import GateDescription, TrunkDescription, counted
 from peprank.models.gates import GateValues
 from peprank.nn import EPNet, PPNet
+from peprank.nn.gate import GeneralInputName
 
 
 class PEPNet(nn.Module):
@@ -100,11 +102,11 @@ def _equations(trunk: PEPNet) -> Iterator[str]:
         yield "O_ep = E"
     else:
         per = "unit" if trunk.epnet.field_of_unit is None else "feature field"
-        yield f"O_ep = GateNU({trunk.domain_group} ⊕ sg(E)) ⊗ E, one number per {per}"
+        yield f"O_ep = GateNU({_joined(_epnet_reads(trunk, trunk.epnet, 'E'))}) ⊗ E, one number per {per}"
     if trunk.ppnet is None:
         yield "logit_t = Tower_t(O_ep)"
         return
-    gate = f"({trunk.prior_group} ⊕ sg(O_ep))"
+    gate = f"({_joined(_ppnet_reads(trunk, trunk.ppnet))})"
     f = type(trunk.ppnet.activations[0]).__name__
     match trunk.ppnet.wiring:
         case "PAPER":
@@ -122,14 +124,45 @@ def _equations(trunk: PEPNet) -> Iterator[str]:
     yield "logit_t = Tower_t(H_t^(L+1))"
 
 
+class _Input(NamedTuple):
+    """One of the inputs that a gate joins."""
+
+    name: str
+    width: int
+    is_detached: bool = False  # read behind a stop-gradient
+
+
+def _epnet_reads(trunk: PEPNet, epnet: EPNet, e: str) -> tuple[_Input, ...]:
+    """`e` is what to call E."""
+    return (_Input(trunk.domain_group, epnet.domain_dim), *_general_input(e, trunk.main_dim, epnet.general))
+
+
+def _ppnet_reads(trunk: PEPNet, ppnet: PPNet) -> tuple[_Input, ...]:
+    priors = _Input(trunk.prior_group, ppnet.prior_dim, is_detached=ppnet.detached_priors)
+    return (priors, *_general_input("O_ep", trunk.main_dim, ppnet.general))
+
+
+def _general_input(name: str, width: int, general: GeneralInputName) -> tuple[_Input, ...]:
+    return () if general == "LEFT_OUT" else (_Input(name, width, is_detached=general == "DETACHED"),)
+
+
+def _joined(inputs: Sequence[_Input]) -> str:
+    return " ⊕ ".join(f"sg({item.name})" if item.is_detached else item.name for item in inputs)
+
+
+def _widths(inputs: Sequence[_Input], *, detached: bool) -> tuple[tuple[str, int], ...]:
+    return tuple((item.name, item.width) for item in inputs if item.is_detached == detached)
+
+
 def _epnet_gate(trunk: PEPNet) -> Iterator[GateDescription]:
     if trunk.epnet is None:
         return
     gate = trunk.epnet.gate
+    inputs = _epnet_reads(trunk, trunk.epnet, trunk.main_group)
     yield GateDescription(
         name="EPNet",
-        reads=((trunk.domain_group, gate.hidden.in_features - trunk.main_dim),),
-        observes=((trunk.main_group, trunk.main_dim),),
+        reads=_widths(inputs, detached=False),
+        observes=_widths(inputs, detached=True),
         hidden_dims=(gate.hidden.out_features,),
         out_dim=gate.logit.out_features,
         gamma=gate.gamma,
@@ -140,13 +173,13 @@ def _epnet_gate(trunk: PEPNet) -> Iterator[GateDescription]:
 def _ppnet_gates(trunk: PEPNet, tasks: Sequence[str]) -> Iterator[GateDescription]:
     if trunk.ppnet is None:
         return
-    bank = trunk.ppnet.gates
+    bank, inputs = trunk.ppnet.gates, _ppnet_reads(trunk, trunk.ppnet)
     names = _gate_names(trunk.ppnet, tasks)
     for (name, scales), hidden_dim, out_dim in zip(names, bank.hidden_dims, bank.out_dims, strict=True):
         yield GateDescription(
             name=name,
-            reads=((trunk.prior_group, bank.hidden.in_features - trunk.main_dim),),
-            observes=(("O_ep", trunk.main_dim),),
+            reads=_widths(inputs, detached=False),
+            observes=_widths(inputs, detached=True),
             hidden_dims=(hidden_dim,),
             out_dim=out_dim,
             gamma=bank.gamma,

@@ -87,6 +87,7 @@ def _epnet(spec: PEPNetSpec, model: ModelSpec) -> EPNet | None:
         hidden_dim=spec.epnet.hidden_dim,
         gamma=spec.epnet.gamma,
         field_dims=[item.dim for item in main.inputs] if spec.epnet.gate is EPNetGate.FIELD else None,
+        general=spec.general_input.value,
     )
 
 
@@ -103,6 +104,8 @@ def _ppnet(spec: PEPNetSpec, model: ModelSpec) -> PPNet | None:
         gamma=spec.ppnet.gamma,
         activation=ACTIVATIONS[spec.ppnet.activation],
         dropouts=spec.ppnet.dropouts,
+        general=spec.general_input.value,
+        detached_priors=spec.ppnet.detached_priors,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from peprank.nn.dropout import drawn_to_keep, kept_scale
+
+GeneralInputName: TypeAlias = Literal["DETACHED", "ATTACHED", "LEFT_OUT"]
 
 
 class GateNU(nn.Module):
@@ -172,3 +174,18 @@ def observing_linear(linear: nn.Linear, prior: Tensor, observed: Tensor | None) 
         return F.linear(prior, linear.weight, linear.bias)
     of_prior, of_observed = torch.split(linear.weight, [prior.shape[1], observed.shape[1]], dim=1)
     return F.linear(prior, of_prior) + F.linear(observed.detach(), of_observed, linear.bias)
+
+
+def gate_inputs(prior: Tensor, observed: Tensor, general: GeneralInputName) -> tuple[Tensor, Tensor | None]:
+    """What a gate reads with a gradient, and what without one.
+
+    Args:
+        general: DETACHED: prior ⊕ sg(observed), as the paper says; ATTACHED: prior ⊕ observed; LEFT_OUT: the prior.
+    """
+    match general:
+        case "DETACHED":
+            return prior, observed
+        case "ATTACHED":
+            return torch.cat([prior, observed], dim=1), None
+        case "LEFT_OUT":
+            return prior, None

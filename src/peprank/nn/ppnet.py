@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from peprank.nn.gate import GateBank
+from peprank.nn.gate import GateBank, GeneralInputName, gate_inputs
 
 WiringName: TypeAlias = Literal["PAPER", "HIDDEN_ONLY", "TZREC"]
 
@@ -25,7 +25,7 @@ class PPNet(nn.Module):
     | HIDDEN_ONLY | one per layer for all tasks, T·h_l outputs, L         | no           |
     | TZREC       | one per task and layer, as wide as the layer, T·L     | no           |
 
-    Every gate reads O_prior ⊕ sg(O_ep).
+    Every gate reads O_prior ⊕ sg(O_ep), unless an ablation says otherwise.
 
     Source: PEPNet (Chang et al., KDD 2023), section "Parameter Personalized Network", Eq 7-9.
 
@@ -40,6 +40,8 @@ class PPNet(nn.Module):
         activation: makes f.
         dropouts: dropout ratio of each layer's output, (): none. A unit whose gate is 0 has dropped out, so the gates
             do it.
+        general: how the gates read O_ep: behind a stop-gradient, with a gradient, or not at all.
+        detached_priors: whether the gates read O_prior behind a stop-gradient too.
 
     Shapes: o_ep [B, E], prior [B, P] -> [B, T, h_L].
     """
@@ -56,9 +58,12 @@ class PPNet(nn.Module):
         gamma: float = 2.0,
         activation: Callable[[], nn.Module] = nn.ReLU,
         dropouts: Sequence[float] = (),
+        general: GeneralInputName = "DETACHED",
+        detached_priors: bool = False,
     ) -> None:
         super().__init__()
         self.num_tasks, self.out_dim, self.wiring = num_tasks, hidden_dims[-1], wiring
+        self.prior_dim, self.general, self.detached_priors = prior_dim, general, detached_priors
         self.gates_input, self.gates_jointly = wiring == "PAPER", wiring != "TZREC"
         widths = (input_dim, *hidden_dims) if self.gates_input else tuple(hidden_dims)  # of the gated vectors
         # A joint gate is T chunks wide; separate gates are told apart by task first, as the peer numbers them.
@@ -67,7 +72,7 @@ class PPNet(nn.Module):
         self.gates = GateBank(
             prior_dim,
             out_dims,
-            observed_dim=input_dim,
+            observed_dim=0 if general == "LEFT_OUT" else input_dim,
             hidden_dims=[gate_hidden_dim or width for width in chunks],
             gamma=gamma,
             dropouts=self._of_gates(dropouts or [0.0] * len(hidden_dims)),
@@ -86,7 +91,8 @@ class PPNet(nn.Module):
 
     def deltas(self, o_ep: Tensor, prior: Tensor) -> list[list[Tensor]]:
         """For each task the gate [B, h] of each gated vector, from the input up."""
-        deltas: list[Tensor] = self.gates(prior, o_ep)
+        prior = prior.detach() if self.detached_priors else prior
+        deltas: list[Tensor] = self.gates(*gate_inputs(prior, o_ep, self.general))
         if self.gates_jointly:
             by_layer = [delta.chunk(self.num_tasks, dim=1) for delta in deltas]
             return [list(of_task) for of_task in zip(*by_layer, strict=True)]

@@ -28,6 +28,14 @@ class EPNetGate(Enum):
     FIELD = "FIELD"
 
 
+class GeneralInput(Enum):
+    """How the gates read what they scale, E in EPNet and O_ep in PPNet; all but the first are ablations."""
+
+    DETACHED = "DETACHED"  # behind a stop-gradient
+    ATTACHED = "ATTACHED"
+    LEFT_OUT = "LEFT_OUT"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EPNetSpec:
     """Embedding gate read from the domain side (paper, Eq 5-6)."""
@@ -52,6 +60,7 @@ class PPNetSpec:
     gamma: float = 2.0
     gate_hidden_dim: int | None = None  # None: the width of one task's chunk
     wiring: Wiring = Wiring.TZREC
+    detached_priors: bool = False  # an ablation: the gates read `group` behind a stop-gradient
 
     def __post_init__(self) -> None:
         _check_gamma("ppnet_gamma", self.gamma)
@@ -70,6 +79,7 @@ class PEPNetSpec:
     main_group: str
     epnet: EPNetSpec | None = None
     ppnet: PPNetSpec | None = None
+    general_input: GeneralInput = GeneralInput.DETACHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,30 @@ FIELD: EPNetGateKind.ValueType  # 1
 """each feature as a whole"""
 Global___EPNetGateKind: _TypeAlias = EPNetGateKind  # noqa: Y015
 
+class _PEPNetGeneralInput:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PEPNetGeneralInputEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PEPNetGeneralInput.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DETACHED: _PEPNetGeneralInput.ValueType  # 0
+    """behind a stop-gradient, as the paper says"""
+    ATTACHED: _PEPNetGeneralInput.ValueType  # 1
+    """with a gradient, so that the gates train it too"""
+    LEFT_OUT: _PEPNetGeneralInput.ValueType  # 2
+    """not at all: a gate reads its prior only"""
+
+class PEPNetGeneralInput(_PEPNetGeneralInput, metaclass=_PEPNetGeneralInputEnumTypeWrapper):
+    """How PEPNet's gates read what they scale."""
+
+DETACHED: PEPNetGeneralInput.ValueType  # 0
+"""behind a stop-gradient, as the paper says"""
+ATTACHED: PEPNetGeneralInput.ValueType  # 1
+"""with a gradient, so that the gates train it too"""
+LEFT_OUT: PEPNetGeneralInput.ValueType  # 2
+"""not at all: a gate reads its prior only"""
+Global___PEPNetGeneralInput: _TypeAlias = PEPNetGeneralInput  # noqa: Y015
+
 @_typing.final
 class PEPNet(_message.Message):
     """PEPNet (Chang et al., KDD 2023): EPNet scales the embeddings by domain, PPNet scales the layers of each
@@ -89,6 +113,8 @@ class PEPNet(_message.Message):
     MAIN_GROUP_NAME_FIELD_NUMBER: _builtins.int
     DOMAIN_GROUP_NAME_FIELD_NUMBER: _builtins.int
     UIA_GROUP_NAME_FIELD_NUMBER: _builtins.int
+    GENERAL_INPUT_FIELD_NUMBER: _builtins.int
+    DETACHED_PRIORS_FIELD_NUMBER: _builtins.int
     epnet_hidden_unit: _builtins.int
     """Width of the hidden layer of EPNet's gate; not set: the width of the main group."""
     epnet_gamma: _builtins.float
@@ -117,6 +143,14 @@ class PEPNet(_message.Message):
     """Feature group that EPNet's gate reads; without such a group there is no EPNet."""
     uia_group_name: _builtins.str
     """Feature group of user, item and author that PPNet's gates read."""
+    general_input: Global___PEPNetGeneralInput.ValueType
+    """How gates read what they scale: EPNet's the embedding, PPNet's the scaled embedding. An ablation; the paper
+    says DETACHED.
+    """
+    detached_priors: _builtins.bool
+    """Whether PPNet's gates read the uia group behind a stop-gradient, so that nothing trains it for gating. An
+    ablation; the paper says no.
+    """
     @_builtins.property
     def ppnet_hidden_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Widths of each task's gated layers, input to output."""
@@ -147,10 +181,12 @@ class PEPNet(_message.Message):
         main_group_name: _builtins.str | None = ...,
         domain_group_name: _builtins.str | None = ...,
         uia_group_name: _builtins.str | None = ...,
+        general_input: Global___PEPNetGeneralInput.ValueType | None = ...,
+        detached_priors: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "task_domain_num", b"task_domain_num", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "task_domain_num", b"task_domain_num", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_dropout_ratio", b"ppnet_dropout_ratio", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "ppnet_hidden_units", b"ppnet_hidden_units", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_dropout_ratio", b"ppnet_dropout_ratio", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "ppnet_hidden_units", b"ppnet_hidden_units", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
