@@ -109,6 +109,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="draws of users for intervals and p values (default: 1000)",
     )
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="truth.json of made-up rows: how close each came to it"
+    )
     _add_grid(parser)
     options.add_overrides(parser)
     parser.set_defaults(run=run)
@@ -145,6 +148,7 @@ def run(args: argparse.Namespace) -> int:
         pool_below=args.pool_below,
         num_replicates=args.replicates,
         is_matched=args.match == "params",
+        truth=args.truth,
         mean_over=args.mean_over,
     )
     overrides = options.overrides(args)

@@ -19,12 +19,12 @@ import numpy as np
 from peprank.compare.contenders import Contender, Net
 from peprank.compare.judge import Cell, Judged, cells_of, judge, numbers, paired_tests
 from peprank.compare.pool import Watcher, run_all
-from peprank.compare.results import MEAN, Comparison, Curve, Failure, Place, Spread, Standing, TaskRows
+from peprank.compare.results import MEAN, Bounds, Comparison, Curve, Failure, Place, Spread, Standing, TaskRows
 from peprank.compare.rows import DomainPart, Logits, Truth, split, truth_of
 from peprank.compare.runs import MODEL, Outcome, Run, logits_of, outcome_of
 from peprank.compare.tables import markdown
 from peprank.data import columns_of, open_rows
-from peprank.errors import SpecError
+from peprank.errors import DataError, SpecError
 from peprank.sealed import write_whole
 from peprank.spec.pipeline import PipelineSpec
 
@@ -43,6 +43,7 @@ class Settings:
     pool_below: int = 1000  # training rows; smaller domains share one net
     num_replicates: int = 1000  # draws of users
     is_matched: bool = False
+    truth: Path | None = None  # truth.json of made-up rows
     mean_over: tuple[str, ...] = ()  # tasks whose mean ranks; (): all with enough positives
 
 
@@ -207,6 +208,7 @@ def _judged(
         reference=settings.reference,
         is_matched=settings.is_matched,
         num_replicates=settings.num_replicates,
+        bounds={} if settings.truth is None else _bounds(settings.truth),
         standings=tuple(standing(side) for side in ranked),
     )
 
@@ -279,6 +281,22 @@ def _judge_all(
         for (side, _), future in zip(pairs, pending, strict=True):
             found[side.name].append(future.result())
     return found
+
+
+def _bounds(path: Path) -> dict[Place, Bounds]:
+    """What `peprank datasets synthetic` writes beside its rows."""
+    try:
+        tasks = json.loads(path.read_text("utf-8"))["tasks"]
+        return {
+            Place(task, None if domain == "all" else domain, "auc"): Bounds(part["constant_auc"], part["oracle_auc"])
+            for task, parts in tasks.items()
+            for domain, part in parts.items()
+            if part["constant_auc"] is not None and part["oracle_auc"] is not None
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: is no truth.json of made-up rows ({error}); name one, or leave --truth out"
+        ) from error
 
 
 def _rank_value(found: Mapping[Place, Spread], measure: str) -> float:

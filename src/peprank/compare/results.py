@@ -139,6 +139,14 @@ class TaskRows:
     counts: bool  # in the mean over tasks
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """AUC of two scores that nobody is trained for, on made-up rows."""
+
+    guess: float  # of the share of positives in the row's domain
+    truth: float  # of the true probability: the best there is
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """All contenders, best first."""
@@ -154,6 +162,7 @@ class Comparison:
     reference: str
     is_matched: bool  # dense parameters of all nets within a tenth of the base's
     num_replicates: int
+    bounds: Mapping[Place, Bounds]  # {} for rows whose truth is not known
     standings: tuple[Standing, ...]
 
     def standing(self, name: str) -> Standing:
@@ -167,6 +176,7 @@ class Comparison:
             "format": FORMAT,
             **data,
             "tasks": [asdict(task) for task in self.tasks],
+            "bounds": [asdict(place) | asdict(bounds) for place, bounds in self.bounds.items()],
             "standings": [_standing_to_json(standing) for standing in self.standings],
         }
 
@@ -179,6 +189,7 @@ class Comparison:
                 **rest,
                 "seeds": tuple(data["seeds"]),
                 "tasks": tuple(TaskRows(**task) for task in data["tasks"]),
+                "bounds": {_place(entry): Bounds(entry["guess"], entry["truth"]) for entry in data["bounds"]},
                 "standings": tuple(_standing_from_json(entry) for entry in data["standings"]),
             }
         )

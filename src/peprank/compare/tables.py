@@ -11,6 +11,7 @@ from rich.text import Text
 
 from peprank.compare.results import MEAN, Comparison, Place, Spread, Standing, State
 from peprank.compare.verdict import verdict
+from peprank.datasets import gap_closed
 
 _UNDEFINED = "–"
 _SIGNS = {State.BETTER: "▲", State.SAME: "=", State.WORSE: "▼"}
@@ -43,7 +44,9 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     """The tables of a comparison."""
     measures = dict.fromkeys([comparison.measure, "auc", "logloss"])
     numbers = [_numbers(comparison, measure) for measure in measures]
-    return [*numbers, *([_seesaw(comparison)] if len(comparison.standings) > 1 else []), _costs(comparison)]
+    seesaw = [_seesaw(comparison)] if len(comparison.standings) > 1 else []
+    gaps = [_gaps(comparison)] if comparison.bounds else []
+    return [*numbers, *seesaw, *gaps, _costs(comparison)]
 
 
 def _numbers(comparison: Comparison, measure: str) -> Sheet:
@@ -95,6 +98,28 @@ def _seesaw(comparison: Comparison) -> Sheet:
 
 def _sign(state: State | None) -> str:
     return _UNDEFINED if state is None else _SIGNS[state]
+
+
+def _gaps(comparison: Comparison) -> Sheet:
+    """How far each model came from a guess to the truth, per task; sparser tasks to the right."""
+    positives = {task.name: task.positives or 0 for task in comparison.tasks}
+    tasks = sorted(
+        (place.task for place in comparison.bounds if place.domain is None), key=lambda task: -positives[task]
+    )
+    return Sheet(
+        "AUC between a guess per domain (0 %) and the truth (100 %), all rows; tasks by falling positives",
+        ["model", *(f"{task} ({positives[task]:,})" for task in tasks)],
+        [[standing.name, *(_gap(standing, task, comparison) for task in tasks)] for standing in comparison.standings],
+    )
+
+
+def _gap(standing: Standing, task: str, comparison: Comparison) -> str:
+    place = Place(task, None, "auc")
+    bounds, auc = comparison.bounds[place], standing.numbers.get(place)
+    if auc is None or (mean := gap_closed(auc.mean, bounds.guess, bounds.truth)) is None:
+        return _UNDEFINED
+    noise = "" if auc.deviation is None else f" ± {auc.deviation / (bounds.truth - bounds.guess):.1%}"
+    return f"{mean:.1%}{noise}"
 
 
 def _costs(comparison: Comparison) -> Sheet:
