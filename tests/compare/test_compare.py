@@ -15,6 +15,7 @@ import pytest
 from peprank import api, config
 from peprank.compare import (
     MEAN,
+    PAGE,
     RESULTS,
     Comparison,
     Entry,
@@ -269,3 +270,18 @@ def test_a_variant_is_the_base_with_changes(folder: Path) -> None:
     assert message.train_config.dense_optimizer.adam_optimizer.lr == 0.5
     assert message.model_config.pepnet.epnet_gamma == 3
     assert contender.name == "fast"
+
+
+def test_gaps_to_the_truth_are_told_where_it_is_known(folder: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.json"
+    part = {"rows": 600, "positives": 9, "constant_auc": 0.5, "oracle_auc": 0.9}
+    truth.write_text(json.dumps({"tasks": {"ctr": {"all": part, "home": part}, "cvr": {"all": part}}}))
+    spec, contenders = from_base(folder / "tiny.config", entries("trees"))
+    made = settings(tmp_path / "out", "trees", seeds=(1,), truth=truth)
+    comparison = compare(spec, contenders, made, Recorder())
+    auc = comparison.standings[0].numbers[Place("ctr", None, "auc")].mean or 0
+    assert f"| trees | {(auc - 0.5) / 0.4:.1%} | " in (tmp_path / "out" / PAGE).read_text()
+    assert Comparison.from_json(json.loads((tmp_path / "out" / RESULTS).read_text())) == comparison
+    truth.write_text("{}")
+    with pytest.raises(DataError, match=r"is no truth\.json of made-up rows"):
+        compare(spec, contenders, made, Recorder())
