@@ -1,4 +1,4 @@
-# make demo: data, check, train, evaluate, export, predict, in a few minutes on two cores.
+# make demo: data, check, train, evaluate, export, predict, compare, report, in a few minutes on two cores.
 # make test: lint, format, types, import contract and all tests.
 # make bench: all benchmarks, which takes half an hour and wants a quiet machine; writes benchmarks/RESULTS.md.
 PYTHON ?= python3
@@ -17,7 +17,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
 $(VENV)/.installed: pyproject.toml constraints-cpu.txt
-	scripts/install $(PYTHON) $(VENV) .
+	scripts/install $(PYTHON) $(VENV) ".[report]"
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints-cpu.txt

@@ -8,6 +8,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.table import Table
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     console.print()
     console.print(_verdict(args.out))
     console.print(f"\nAll of it is in {args.out}/, made in {time.perf_counter() - started:.0f} s:", soft_wrap=True)
-    for name, what in _CONTENTS.items():
+    for name, what in ((name, what) for name, what in _CONTENTS.items() if (args.out / name).exists()):
         console.print(f"  {args.out / name}  {what}", markup=False, soft_wrap=True)
     return 0
 
@@ -58,6 +59,8 @@ _CONTENTS = {
     "results.json": "every metric by task and domain",
     "bundle": "the model, ready to score: peprank.load",
     "scores.parquet": "probabilities of the validation rows",
+    "compare": "PEPNet and two rivals on the same rows: compare.md, compare.json",
+    "report.html": "the same as a page: open it in a browser",
 }
 
 
@@ -71,6 +74,11 @@ def _commands(out: Path, config: Path, rows: int) -> Iterator[list[str]]:
     yield ["export", str(model), "--out", str(bundle)]
     yield ["evaluate", str(bundle), str(val), "--out", str(out / "results.json")]
     yield ["predict", str(bundle), str(val), "--out", str(out / "scores.parquet"), "--keep", "user_id,video_id"]
+    rivals = ["--models", "pepnet,mmoe,shared_bottom", "--seeds", "1", "--replicates", "200"]
+    truth = ["--truth", str(data / "truth.json"), "--out", str(out / "compare")]
+    yield ["compare", str(config), *rivals, *truth, "--train-input", str(train), "--eval-input", str(val)]
+    if find_spec("plotly") and find_spec("jinja2"):  # else the page is left out; the extra `report` has them
+        yield ["report", str(out / "compare"), "--out", str(out / "report.html")]
 
 
 def _verdict(out: Path) -> Table:

@@ -18,7 +18,7 @@ from peprank.cli import process
 from peprank.errors import ConfigError, PeprankError
 
 VERBS = {
-    "demo": "Make data, check, train, evaluate, export and predict, in about two minutes.",
+    "demo": "Make data, check, train, evaluate, export, predict, compare and report, in a few minutes.",
     "check": "List every mistake of a config, and of its data, at once.",
     "explain": "Print the model that a config means: tables, gates, parameters, arithmetic.",
     "train": "Train the model of a config; resumes where it was stopped.",
