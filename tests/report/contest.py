@@ -29,6 +29,7 @@ def standing(name: str, base: float, **changes: object) -> Standing:
     whole = {
         "name": name,
         "model": f"network of {name}",
+        "changes": (),
         "num_nets": 1,
         "dense_parameters": 1234,
         "embedding_parameters": 56_789,
@@ -81,6 +82,7 @@ def contest() -> Comparison:
         reference="single",
         is_matched=True,
         num_replicates=100,
+        bounds={},
         standings=(
             standing("pepnet", 0.62, against_reference=tests(usual, "single"), against_leader=tests(lead, "single")),
             standing("single", 0.60, against_leader=behind),

@@ -248,6 +248,7 @@ class _Side:
         return Standing(
             name=self.name,
             model=nets[0].model,
+            changes=self.contender.changes,
             num_nets=len({(run.tasks, run.part) for run in self.outcomes}),
             dense_parameters=max(net.dense_parameters for net in nets),
             embedding_parameters=max(net.embedding_parameters for net in nets),

@@ -40,6 +40,7 @@ class Contender:
     """One row of the comparison."""
 
     name: str  # "mmoe", "mmoe@domain", what the user calls a variant, the stem of a config file
+    changes: tuple[str, ...] = ()  # its own ones to the base config
     per_domain: bool = False
     is_trees: bool = False
     nets: tuple[Net, ...]  # one for all tasks, or one per task; boosted trees read the base's config
@@ -136,7 +137,7 @@ def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | Non
         return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(net,))
     parts = [(task,) for task in tasks] if "task" in scopes else [None]
     nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, budget) for part in parts)
-    return Contender(name=entry.name, per_domain="domain" in scopes, nets=nets)
+    return Contender(name=entry.name, changes=entry.changes, per_domain="domain" in scopes, nets=nets)
 
 
 def _sized(name: str, model: str, base: Base, tasks: Sequence[str] | None, budget: int | None) -> Net:

@@ -108,6 +108,7 @@ class Standing:
 
     name: str
     model: str  # such as "PEPNet, PAPER wiring"
+    changes: tuple[str, ...]  # its own ones to the config, as --set takes them
     num_nets: int  # trained per seed
     dense_parameters: int  # of one net; of the largest where they differ
     embedding_parameters: int
@@ -216,6 +217,7 @@ def _standing_from_json(data: Mapping[str, Any]) -> Standing:
     return Standing(
         **{
             **data,
+            "changes": tuple(data["changes"]),
             "train_s": tuple(data["train_s"]),
             "seeds": tuple(data["seeds"]),
             "failures": tuple(Failure(**failure) for failure in data["failures"]),

@@ -17,6 +17,7 @@ _UNDEFINED = "–"
 _SIGNS = {State.BETTER: "▲", State.SAME: "=", State.WORSE: "▼"}
 _STYLES = {"▲": "green", "=": "dim", "▼": "red"}
 _STAR = 0.05
+_TEXTS = ("network", "changes to the config")  # headings of columns that hold no numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def sheets(comparison: Comparison) -> list[Sheet]:
     numbers = [_numbers(comparison, measure) for measure in measures]
     seesaw = [_seesaw(comparison)] if len(comparison.standings) > 1 else []
     gaps = [_gaps(comparison)] if comparison.bounds else []
-    return [*numbers, *seesaw, *gaps, _costs(comparison)]
+    changes = [_changes(comparison)] if any(standing.changes for standing in comparison.standings) else []
+    return [*numbers, *seesaw, *gaps, _costs(comparison), *changes]
 
 
 def _numbers(comparison: Comparison, measure: str) -> Sheet:
@@ -138,6 +140,11 @@ def _cost(standing: Standing) -> Iterator[str]:
     yield f"{sum(standing.train_s) / len(standing.train_s):,.0f} s" if standing.train_s else _UNDEFINED
 
 
+def _changes(comparison: Comparison) -> Sheet:
+    rows = [[standing.name, " ".join(standing.changes)] for standing in comparison.standings if standing.changes]
+    return Sheet("Own settings", ["model", "changes to the config"], rows)
+
+
 def _failures(comparison: Comparison) -> Iterator[str]:
     for standing in comparison.standings:
         yield from (f"failed: {failure.run}: {failure.reason}" for failure in standing.failures)
@@ -146,7 +153,7 @@ def _failures(comparison: Comparison) -> Iterator[str]:
 def _rich(sheet: Sheet) -> Table:
     table = Table(box=None)
     for k, heading in enumerate(sheet.headings):
-        table.add_column(heading, justify="left" if k == 0 or heading == "network" else "right")
+        table.add_column(heading, justify="left" if k == 0 or heading in _TEXTS else "right")
     for row in sheet.rows:
         table.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
     return table
