@@ -16,8 +16,10 @@ from peprank.spec.pipeline import PipelineSpec
 from peprank.spec.train import Precision, SparseOptimizer, SparseRule
 from peprank.training.batches import Batch
 from peprank.training.learner import Learner
+from peprank.training.schedule import settled
 
 DTYPES: Final = {Precision.FLOAT32: torch.float32, Precision.BF16: torch.bfloat16}
+_RUN_STEPS = 10_000  # what a cosine without a length takes the run for
 
 
 class Training(Protocol):
@@ -31,7 +33,8 @@ class OurTraining:
     """The step that `peprank train` makes."""
 
     def __init__(self, spec: PipelineSpec) -> None:
-        self.learner, self._step = Learner(spec, torch.device("cpu")), 0
+        lasting = replace(spec, train=settled(spec.train, _RUN_STEPS))
+        self.learner, self._step = Learner(lasting, torch.device("cpu")), 0
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One update; returns the losses."""
