@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from peprank import config
+from peprank.compare.boosted_trees import require_lightgbm
 from peprank.config import ConfigFile
 from peprank.config.rivals import Base, derive
 from peprank.errors import SpecError
@@ -95,6 +96,7 @@ def from_base(
     Raises:
         ConfigError: the config cannot be used.
         SpecError: a model is not known, a name is there twice, or the base lacks what a rival needs.
+        TrainingError: trees are asked for and LightGBM is not installed.
     """
     file = config.read(path, overrides)
     spec = config.lower(file).spec
@@ -132,6 +134,7 @@ def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | Non
     if model == TREES and "task" in scopes:
         raise SpecError("--models", entry.model, "trees are one model per task as they are; leave @task out")
     if model == TREES:
+        require_lightgbm()  # before the runs
         net = _net(derive(base, "base"), entry.name)
         net = replace(net, model=_TREES_MODEL, dense_parameters=0, embedding_parameters=0, multiply_adds=0)
         return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(net,))

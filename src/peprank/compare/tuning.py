@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from peprank.compare.comparison import Settings, compare
+from peprank.compare.comparison import compare
 from peprank.compare.contenders import TREES, Entry, from_base
+from peprank.compare.plan import Settings
 from peprank.compare.pool import Watcher
 from peprank.compare.results import MEAN, Comparison, Place, Standing
 from peprank.errors import SpecError
