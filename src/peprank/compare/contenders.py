@@ -22,6 +22,8 @@ _TREES_MODEL: Final = "gradient-boosted trees, LightGBM"
 _SCOPES: Final = ("domain", "task")
 _ALIASES: Final[Mapping[str, str]] = {SINGLE: "simple_multi_task@domain@task", "pepnet": "base"}
 _CLOSE: Final = 0.1  # a matched net has the base's dense parameters up to this share
+_NEAR: Final = 0.02  # and the search for its width ends here
+_STEPS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +104,13 @@ def from_base(
     spec = config.lower(file).spec
     base = _base(file, spec)
     budget = _net(derive(base, "base"), str(path)).dense_parameters if match else None
+    sizes = None if budget is None else _Sizes(budget)
     names, contenders = [entry.name for entry in entries], []
     for entry in entries:
         if names.count(entry.name) > 1:
             raise SpecError("--models", entry.name, "is there twice; give each contender a name of its own")
         file = config.read(path, [*overrides, *entry.changes])
-        contenders.append(_contender(entry, replace(base, file=file), [task.name for task in spec.model.tasks], budget))
+        contenders.append(_contender(entry, replace(base, file=file), [task.name for task in spec.model.tasks], sizes))
     return spec, contenders
 
 
@@ -124,7 +127,7 @@ def _base(file: ConfigFile, spec: PipelineSpec) -> Base:
     )
 
 
-def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | None) -> Contender:
+def _contender(entry: Entry, base: Base, tasks: Sequence[str], sizes: _Sizes | None) -> Contender:
     model, *scopes = _ALIASES.get(entry.model, entry.model).split("@")
     unknown = [scope for scope in scopes if scope not in _SCOPES]
     if unknown:
@@ -139,30 +142,47 @@ def _contender(entry: Entry, base: Base, tasks: Sequence[str], budget: int | Non
         net = replace(net, model=_TREES_MODEL, dense_parameters=0, embedding_parameters=0, multiply_adds=0)
         return Contender(name=entry.name, per_domain="domain" in scopes, is_trees=True, nets=(net,))
     parts = [(task,) for task in tasks] if "task" in scopes else [None]
-    nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, budget) for part in parts)
+    nets = tuple(_sized(entry.name, _ALIASES.get(model, model), base, part, sizes) for part in parts)
     return Contender(name=entry.name, changes=entry.changes, per_domain="domain" in scopes, nets=nets)
 
 
-def _sized(name: str, model: str, base: Base, tasks: Sequence[str] | None, budget: int | None) -> Net:
+def _sized(name: str, model: str, base: Base, tasks: Sequence[str] | None, sizes: _Sizes | None) -> Net:
     def at(width: float) -> Net:
         return _net(derive(base, model, width=width, tasks=tasks), name)
 
-    net = at(1.0)
-    return net if budget is None or model == "base" else _matched(at, net, budget, name)
+    return at(1.0) if sizes is None or model == "base" else sizes.matched(at, name, like=(model, len(tasks or ())))
 
 
-def _matched(at: Callable[[float], Net], net: Net, budget: int, name: str) -> Net:
-    """The net whose dense parameters come closest to the budget, by bisection of its width."""
-    low, high, best = 1 / 32, 32.0, net
-    for _ in range(20):
-        width = (low * high) ** 0.5
-        net = at(width)
-        best = min(best, net, key=lambda each: abs(each.dense_parameters - budget))
-        low, high = (width, high) if net.dense_parameters < budget else (low, width)
-    if abs(best.dense_parameters - budget) > _CLOSE * budget:
-        rule = f"cannot be given {budget:,} dense parameters; the closest is {best.dense_parameters:,}"
-        raise SpecError("--match params", name, f"{rule}; use --match none")
-    return best
+class _Sizes:
+    """Finds the width that gives a net the base's dense parameters; nets of one kind need nearly the same.
+
+    Args:
+        budget: dense parameters of the base.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._widths: dict[tuple[str, int], float] = {}  # kind -> width that fitted the last of that kind
+
+    def matched(self, at: Callable[[float], Net], name: str, *, like: tuple[str, int]) -> Net:
+        """The net that is close to the budget, by bisection of its width."""
+        low, high, width = 1 / 32, 32.0, self._widths.get(like, 1.0)
+        tried: dict[float, Net] = {}
+        while len(tried) < _STEPS:
+            net = tried[width] = at(width)
+            if self._off(net) <= _NEAR:
+                break
+            low, high = (width, high) if net.dense_parameters < self._budget else (low, width)
+            width = (low * high) ** 0.5
+        width = self._widths[like] = min(tried, key=lambda each: self._off(tried[each]))
+        if self._off(tried[width]) > _CLOSE:
+            closest = f"the closest is {tried[width].dense_parameters:,}"
+            rule = f"cannot be given {self._budget:,} dense parameters; {closest}; use --match none"
+            raise SpecError("--match params", name, rule)
+        return tried[width]
+
+    def _off(self, net: Net) -> float:
+        return abs(net.dense_parameters / self._budget - 1)
 
 
 def _net(text: str, name: str) -> Net:
