@@ -5,7 +5,8 @@ PeprankError
 ├── SpecError         one value that breaks a rule of the plan
 ├── DataError         rows that cannot be read, or do not fit the plan
 ├── TrainingError     a run that must not go on: a loss that is not finite, a model_dir in use
-└── ArtifactError     a checkpoint or a bundle that is damaged, incomplete or does not reproduce its scores
+├── ArtifactError     a checkpoint or a bundle that is damaged, incomplete or does not reproduce its scores
+└── RequestError      a request that a server does not answer with scores; carries the HTTP status
 """
 
 from __future__ import annotations
@@ -65,3 +66,16 @@ class TrainingError(PeprankError):
 
 class ArtifactError(PeprankError):
     """A checkpoint or bundle that is damaged, incomplete, or does not reproduce its own scores."""
+
+
+class RequestError(PeprankError):
+    """A request that a server does not answer with scores.
+
+    Args:
+        status: of HTTP: 400 for a request that is wrong, 404 for an unknown model, 429 for a full queue and so on.
+        retry_after_s: when to try again, for 429 and 503.
+    """
+
+    def __init__(self, message: str, *, status: int = 400, retry_after_s: int | None = None) -> None:
+        self.status, self.retry_after_s = status, retry_after_s
+        super().__init__(message)
