@@ -72,6 +72,13 @@ def test_a_change_touches_what_its_path_names_and_nothing_else(change: str, afte
     assert [new for _, new in difference(change).values()] == after
 
 
+def test_a_field_is_taken_away() -> None:
+    message = changed("~train_config.num_epochs", "~feature_configs[:].id_feature.embedding_dim")
+    assert not message.train_config.HasField("num_epochs")
+    assert not any(each.id_feature.HasField("embedding_dim") for each in message.feature_configs)
+    assert not changed("data_config.label_fields=[a]", " ~data_config.label_fields ").data_config.label_fields
+
+
 def test_strings_may_go_without_quotes() -> None:
     for written, meant in [
         ("data/*.parquet,s3://b/x?y=[1]", "data/*.parquet,s3://b/x?y=[1]"),
@@ -133,6 +140,12 @@ def test_enums_bools_and_maps_are_typed_by_the_field() -> None:
         ("train_config.num_epochs=x", "train_config.num_epochs = x: must be a whole number from 0 to 4294967295"),
         ("train_config.num_epochs=-1", "train_config.num_epochs = -1: must be a whole number from 0 to 4294967295"),
         ("train_config.num_epochs=", "train_config.num_epochs = : expected a value, found the end"),
+        ("~train_config.num_epoch", "~train_config.num_epoch: no such field; did you mean num_epochs?"),
+        (
+            "~train_config.num_epochs=2",
+            "~train_config.num_epochs = 2: must be path.to.field=value, or ~path.to.field to take a field away",
+        ),
+        ("~data_config.label_fields[0]", "~data_config.label_fields[0]: takes away whole fields only"),
         (
             "train_config.num_epochs=1 2",
             "train_config.num_epochs = 1 2: nothing may follow the value, yet there is '2'",
@@ -147,7 +160,10 @@ def test_enums_bools_and_maps_are_typed_by_the_field() -> None:
             "train_config={ num_epochs",
             "train_config = { num_epochs: expected ':' and a value after 'num_epochs', found the end",
         ),
-        ("train_config.num_epochs", "train_config.num_epochs: must be path.to.field=value"),
+        (
+            "train_config.num_epochs",
+            "train_config.num_epochs: must be path.to.field=value, or ~path.to.field to take a field away",
+        ),
         ("train_config.num_epochs.x=2", "train_config.num_epochs.x = 2: num_epochs has no fields"),
         (
             "train_config[0].num_epochs=2",

@@ -27,7 +27,8 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATH=VALUE",
         help="change a field, as in train_config.num_epochs=2 or"
-        " feature_configs[id_feature.feature_name=user_id].id_feature.embedding_dim=8; may be repeated",
+        " feature_configs[id_feature.feature_name=user_id].id_feature.embedding_dim=8;"
+        " ~PATH takes a field away; may be repeated",
     )
     parser.add_argument("--train-input", metavar="PATHS", help="use these files in place of train_input_path")
     parser.add_argument("--eval-input", metavar="PATHS", help="use these files in place of eval_input_path")

@@ -1,4 +1,7 @@
-"""The path language of --set: `a.b=1`, `a[0]`, `a[1:3]`, `a[:]`, `groups[group_name=uia].feature_names=[a, b]`."""
+"""The path language of --set: `a.b=1`, `a[0]`, `a[1:3]`, `a[:]`, `groups[group_name=uia].feature_names=[a, b]`.
+
+`~a.b` takes a field away, as if the file did not have it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from peprank.config.tree import Block, Dialect, Entry, Scalar, Source, Spot, Tok
 from peprank.errors import Problem
 
 NAME: Final = "--set"  # stands for the file in messages
+_AWAY: Final = "~"
 
 _STEP: Final = re.compile(r"""([A-Za-z_]\w*) (?: \[ ( (?: [^\[\]"'] | "[^"]*" | '[^']*' )* ) \] )?""", re.VERBOSE)
 _INDEX: Final = re.compile(r"\s*(-?\d+)\s*")
@@ -43,13 +47,16 @@ class _Step:
 
 
 def override(message: Message, change: str, notes: Notes) -> None:
-    """Carry out one `path=value` on a message; a mistake in it is noted, and then the message is as good as lost."""
-    path, equals, text = _split(change)
+    """Carry out one `path=value` or `~path`; a mistake in it is noted, and then the message is as good as lost."""
+    path, equals, text = _split(change.strip())
     value = text.strip()
     try:
-        if not equals:
-            raise _Refused("must be path.to.field=value")
-        _carry_out(message, path, value, notes)
+        if path.startswith(_AWAY) and not equals:
+            _take_away(message, path.removeprefix(_AWAY), notes)
+        elif path.startswith(_AWAY) or not equals:
+            raise _Refused("must be path.to.field=value, or ~path.to.field to take a field away")
+        else:
+            _carry_out(message, path, value, notes)
     except _Refused as refused:
         shown = printable(value) if equals else None
         notes.problems.append(Problem(message=printable(str(refused)), path=printable(path), value=shown, file=NAME))
@@ -67,19 +74,36 @@ def _split(change: str) -> tuple[str, str, str]:
     return (change[:end] + path).strip(), equals, value
 
 
+def _take_away(message: Message, path: str, notes: Notes) -> None:
+    steps = list(_steps(cast(Descriptor, message.DESCRIPTOR), path))
+    if steps[-1].selector is not None:
+        raise _Refused("takes away whole fields only")
+    for holder, where in _held(message, steps):
+        _clear(holder, steps[-1].declared, where, notes)
+
+
+def _clear(holder: Message, declared: FieldDescriptor, where: str, notes: Notes) -> None:
+    holder.ClearField(declared.name)
+    _forget(notes, join(where, declared.name))
+
+
+def _held(message: Message, steps: list[_Step]) -> list[tuple[Message, str]]:
+    """The messages that hold the field at the end of a path, at least one."""
+    holders = list(_holders(message, steps[:-1]))
+    if not holders:
+        raise _Refused("no element that the path selects has this field set")
+    return holders
+
+
 def _carry_out(message: Message, path: str, text: str, notes: Notes) -> None:
     steps = list(_steps(cast(Descriptor, message.DESCRIPTOR), path))
     declared, selector = steps[-1].declared, steps[-1].selector
     source, node = _value(declared, selector, text)
     filler = Filler(source, notes)
-    holders = list(_holders(message, steps[:-1]))
-    if not holders:
-        raise _Refused("no element that the path selects has this field set")
-    for holder, where in holders:
+    for holder, where in _held(message, steps):
         problems = len(notes.problems)
         if selector is None:
-            holder.ClearField(declared.name)
-            _forget(notes, join(where, declared.name))
+            _clear(holder, declared, where, notes)
             filler.put(holder, declared, Entry(declared.name, node, 0), where)
         else:
             for index in _selected(holder, declared, selector):
