@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -103,25 +104,41 @@ def _sign(state: State | None) -> str:
 
 
 def _gaps(comparison: Comparison) -> Sheet:
-    """How far each model came from a guess to the truth, per task; sparser tasks to the right."""
-    positives = {task.name: task.positives or 0 for task in comparison.tasks}
+    """How far each model came from a guess to the truth, per task and per domain; sparser ones to the right."""
     tasks = sorted(
-        (place.task for place in comparison.bounds if place.domain is None), key=lambda task: -positives[task]
+        (task for task in comparison.tasks if Place(task.name, None, "auc") in comparison.bounds),
+        key=lambda task: -(task.positives or 0),
     )
+    mean_over = [task.name for task in tasks if task.counts]
+    columns = {f"{task.name} ({task.positives or 0:,})": [Place(task.name, None, "auc")] for task in tasks}
+    for domain, rows in comparison.domains.items():
+        places = [Place(task, domain, "auc") for task in mean_over]
+        if {*places} <= comparison.bounds.keys():
+            columns[f"{comparison.domain_column} {domain} ({rows:,})"] = places
     return Sheet(
-        "AUC between a guess per domain (0 %) and the truth (100 %), all rows; tasks by falling positives",
-        ["model", *(f"{task} ({positives[task]:,})" for task in tasks)],
-        [[standing.name, *(_gap(standing, task, comparison) for task in tasks)] for standing in comparison.standings],
+        "AUC between a guess per domain (0 %) and the truth (100 %): tasks by falling positives, over all rows; domains"
+        f" by falling rows, mean over {', '.join(mean_over)}",
+        ["model", *columns],
+        [[one.name, *(_gap(one, places, comparison) for places in columns.values())] for one in comparison.standings],
     )
 
 
-def _gap(standing: Standing, task: str, comparison: Comparison) -> str:
-    place = Place(task, None, "auc")
-    bounds, auc = comparison.bounds[place], standing.numbers.get(place)
-    if auc is None or (mean := gap_closed(auc.mean, bounds.guess, bounds.truth)) is None:
+def _gap(standing: Standing, places: Sequence[Place], comparison: Comparison) -> str:
+    """`61.3% ± 0.4%`: mean over places, and its deviation over the seeds."""
+    if not all(place in standing.numbers for place in places):
         return _UNDEFINED
-    noise = "" if auc.deviation is None else f" ± {auc.deviation / (bounds.truth - bounds.guess):.1%}"
-    return f"{mean:.1%}{noise}"
+    closed = [_closed(standing, place, comparison) for place in places]
+    known = [[share for share in seed if share is not None] for seed in zip(*closed, strict=True)]
+    if not places or any(len(shares) < len(places) for shares in known):
+        return _UNDEFINED
+    shares = Spread(tuple(statistics.fmean(shares) for shares in known))
+    return f"{shares.mean:.1%}" + ("" if shares.deviation is None else f" ± {shares.deviation:.1%}")
+
+
+def _closed(standing: Standing, place: Place, comparison: Comparison) -> list[float | None]:
+    """Share of the gap, seed by seed."""
+    bounds = comparison.bounds[place]
+    return [gap_closed(auc, bounds.guess, bounds.truth) for auc in standing.numbers[place].values]
 
 
 def _costs(comparison: Comparison) -> Sheet:
