@@ -71,6 +71,15 @@ def verify(path: Path) -> None:
             raise ArtifactError(f"{file}: its SHA-256 differs from the manifest's; it is damaged")
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of a sealed directory's manifest, in hex: it names the contents of all files.
+
+    Raises:
+        OSError: there is no manifest.
+    """
+    return _sha256(path / MANIFEST)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write a file to; on leaving, it takes the place of `path`.

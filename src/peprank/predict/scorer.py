@@ -73,24 +73,30 @@ class Scorer:
 
     def outputs(self, logits: np.ndarray) -> pa.RecordBatch:
         """Output columns of logits [B, K]; names as `predict` gives them."""
-        outputs: dict[str, pa.Array] = {}
+        return pa.RecordBatch.from_pydict({name: _column(v) for name, v in self.output_arrays(logits).items()})
+
+    def output_arrays(self, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs of logits [B, K] by name, float32 [B], or [B, C] of softmax towers."""
+        outputs: dict[str, np.ndarray] = {}
         for task, columns in zip(self.spec.model.tasks, self.spec.model.logit_slices, strict=True):
             outputs |= _task_outputs(task, logits[:, columns])
-        return pa.RecordBatch.from_pydict(outputs)
+        return outputs
 
 
-def _task_outputs(task: TaskSpec, logits: np.ndarray) -> dict[str, pa.Array]:
-    """Output columns of one task from its logits [B, num_class]."""
+def _task_outputs(task: TaskSpec, logits: np.ndarray) -> dict[str, np.ndarray]:
+    """Outputs of one task from its logits [B, num_class]."""
     if task.is_regression:
-        return {f"y_{task.name}": pa.array(logits[:, 0])}
+        return {f"y_{task.name}": logits[:, 0]}
     if task.num_class == 1:
         probs = torch.from_numpy(logits[:, 0].copy()).sigmoid().numpy()
-        return {f"probs_{task.name}": pa.array(probs), f"logits_{task.name}": pa.array(logits[:, 0])}
+        return {f"probs_{task.name}": probs, f"logits_{task.name}": logits[:, 0]}
     probs = torch.from_numpy(logits.copy()).softmax(-1).numpy()
-    both = {f"probs_{task.name}": _lists(probs), f"logits_{task.name}": _lists(logits)}
-    return both | ({f"probs1_{task.name}": pa.array(probs[:, 1])} if task.num_class == 2 else {})
+    both = {f"probs_{task.name}": probs, f"logits_{task.name}": logits}
+    return both | ({f"probs1_{task.name}": probs[:, 1]} if task.num_class == 2 else {})
 
 
-def _lists(values: np.ndarray) -> pa.Array:
-    """[B, C] as a column of lists."""
+def _column(values: np.ndarray) -> pa.Array:
+    """[B] as a column of numbers, [B, C] as one of lists."""
+    if values.ndim == 1:
+        return pa.array(values)
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1]).cast(pa.list_(pa.float32()))
