@@ -1,0 +1,163 @@
+"""One version of a model as the server holds it: loaded, verified, warm, and able to describe itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from peprank import bundle as bundles
+from peprank.encode import Encoder
+from peprank.errors import ArtifactError
+from peprank.predict import Scorer
+from peprank.sealed import digest
+from peprank.serve.request import InferRequest, InferResponse, OutputTensor
+from peprank.spec.pipeline import PipelineSpec
+
+PLATFORM = "peprank"
+_CONFIG_TYPES = {"BYTES": "TYPE_STRING"}  # all others are TYPE_ and the protocol's name
+
+
+class TensorInfo(Protocol):
+    """An input or output as metadata names it; -1 is any number."""
+
+    @property
+    def name(self) -> str:
+        """As in requests."""
+        ...
+
+    @property
+    def datatype(self) -> str:
+        """INT64, FP32, BYTES, ..."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[-1] or [-1, width]."""
+        ...
+
+
+class Rows(Protocol):
+    """Turns requests into rows of one plan."""
+
+    def inputs(self) -> Iterable[TensorInfo]:
+        """What a request may hold."""
+        ...
+
+
+MakeRows: TypeAlias = Callable[[PipelineSpec, Encoder], Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output as metadata names it."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: tests watch it with weak references
+class ServedModel:
+    """A version that is ready to answer. Immutable, so any number of threads may use it."""
+
+    name: str
+    version: str
+    scorer: Scorer
+    rows: Rows
+    golden_rows: pa.RecordBatch  # raw, as `peprank export` kept them: examples of requests
+    sha256: str  # of the bundle's manifest, which holds the hash of each file
+
+    @property
+    def step(self) -> int:
+        """Training steps behind the weights."""
+        return self.scorer.step
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What an answer holds, in order."""
+        none = np.empty((0, self.scorer.spec.model.logit_slices[-1].stop), np.float32)
+        columns = self.scorer.output_arrays(none)
+        return tuple(Output(name, "FP32", (-1, *values.shape[1:])) for name, values in columns.items())
+
+    def metadata(self, versions: Iterable[str] | None = None) -> dict[str, Any]:
+        """The protocol's model metadata.
+
+        Args:
+            versions: those that answer; None: this one.
+        """
+        return {
+            "name": self.name,
+            "versions": [self.version] if versions is None else list(versions),
+            "platform": PLATFORM,
+            "inputs": [_described(tensor) for tensor in self.rows.inputs()],
+            "outputs": [_described(tensor) for tensor in self.outputs],
+        }
+
+    def config(self) -> dict[str, Any]:
+        """Triton's model configuration; batches have no limit of their own, hence max_batch_size 0."""
+        return {
+            "name": self.name,
+            "platform": PLATFORM,
+            "backend": PLATFORM,
+            "max_batch_size": 0,
+            "input": [_configured(tensor) for tensor in self.rows.inputs()],
+            "output": [_configured(tensor) for tensor in self.outputs],
+        }
+
+    def answer(self, request: InferRequest, logits: NDArray[np.float32]) -> InferResponse:
+        """All outputs of a request whose rows have these logits [N, K]."""
+        columns = self.scorer.output_arrays(logits)
+        outputs = tuple(OutputTensor(name=name, values=values) for name, values in columns.items())
+        return InferResponse(model_name=self.name, model_version=self.version, id=request.id, outputs=outputs)
+
+
+def load(path: Path, name: str, version: str, make_rows: MakeRows) -> ServedModel:
+    """Load a bundle that reproduces its golden rows, and warm it up on them.
+
+    Raises:
+        PeprankError: it cannot be used; says why.
+    """
+    bundle = bundles.load(path)
+    _check_finite({f"weight '{key}'": value for key, value in bundle.ranker.weights().items()}, path)
+    model = ServedModel(
+        name=name,
+        version=version,
+        scorer=Scorer(bundle),
+        rows=make_rows(bundle.spec, bundle.encoder),
+        golden_rows=bundles.read_rows(path).combine_chunks().to_batches()[0],
+        sha256=digest(path),
+    )
+    _warm_up(model, path)
+    return model
+
+
+def _warm_up(model: ServedModel, path: Path) -> None:
+    """Score one golden row, then all: the first calls of a library are slow, and no score may be NaN."""
+    for rows in (model.golden_rows.slice(0, 1), model.golden_rows):
+        outputs = model.scorer.output_arrays(model.scorer.logits(model.scorer.encoder.features(rows)))
+        _check_finite({f"output '{key}' of a golden row": torch.from_numpy(v) for key, v in outputs.items()}, path)
+
+
+def _check_finite(values: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse NaN and infinity, which golden rows show only in what they happen to read."""
+    for place, value in values.items():
+        if value.is_floating_point() and not math.isfinite(value.sum(dtype=torch.float64)):
+            raise ArtifactError(f"{path}: {place} is not finite; export a checkpoint from before it went wrong")
+
+
+def _described(tensor: TensorInfo) -> dict[str, Any]:
+    return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
+
+
+def _configured(tensor: TensorInfo) -> dict[str, Any]:
+    data_type = _CONFIG_TYPES.get(tensor.datatype, f"TYPE_{tensor.datatype}")
+    return {"name": tensor.name, "data_type": data_type, "dims": list(tensor.shape)}
