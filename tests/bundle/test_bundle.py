@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -14,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from peprank import bundle as bundles
 from peprank import config
-from peprank.bundle import Bundle, ConfigSource
+from peprank.bundle import Bundle, ConfigSource, golden
 from peprank.errors import ArtifactError, ConfigError, DataError
 from peprank.models import build
 from peprank.sealed import MANIFEST, sealing
@@ -69,8 +71,8 @@ def test_every_damaged_file_is_named(bundle: Path, tmp_path: Path, name: str) ->
 
 def _swap_rows(directory: Path) -> None:
     weights = load_file(directory / "weights.safetensors")
-    name = next(name for name in weights if "user" in name)
-    weights[name] = weights[name].flip(0).contiguous()
+    name = "embeddings.arenas.dim4.weight"
+    weights[name][1:] = weights[name][1:].flip(0)  # row 0 is zero and is what missing ids read
     save_file(weights, directory / "weights.safetensors")
 
 
@@ -86,6 +88,42 @@ def test_golden_rows_find_what_hashes_cannot(bundle: Path, change: Callable[[Pat
         bundles.load(reseal(bundle, change))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_tables_are_mapped_and_not_copied(bundle: Path) -> None:
+    ranker = bundles.load(bundle).ranker
+    address = ranker.embeddings.arena("dim4").weight.data_ptr()
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    bounds = [[int(end, 16) for end in line[0].split("-")] for line in maps if line[-1].endswith("weights.safetensors")]
+    assert any(start <= address < end for start, end in bounds)
+
+
+def test_a_mapped_table_outlives_the_bundle_that_replaces_it(bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    loaded = bundles.load(copy)
+    before = golden.golden_logits(bundles.read_rows(copy), loaded.encoder, loaded.ranker)
+    bundles.save(copy, SOURCE, build(SOURCE.lower().spec.model, seed=4).weights(), tiny.rows(64), step=13)
+    after = golden.golden_logits(bundles.read_rows(bundle), loaded.encoder, loaded.ranker)
+    np.testing.assert_array_equal(after, before)
+    assert bundles.load(copy).step == 13
+
+
+def test_weights_are_as_readable_as_the_other_files(bundle: Path) -> None:
+    assert {path.stat().st_mode for path in bundle.iterdir()} == {(bundle / "bundle.json").stat().st_mode}
+
+
+def test_a_bundle_of_format_1_holds_tables_one_by_one(bundle: Path) -> None:
+    weights = build(SOURCE.lower().spec.model, seed=3).weights()
+
+    def as_format_1(directory: Path) -> None:
+        save_file({name: value.contiguous() for name, value in weights.items()}, directory / "weights.safetensors")
+        about = json.loads((directory / "bundle.json").read_text())
+        (directory / "bundle.json").write_text(json.dumps(about | {"format": 1}))
+
+    old, new = bundles.load(reseal(bundle, as_format_1)).ranker, bundles.load(bundle).ranker
+    for name, value in old.state_dict().items():
+        assert torch.equal(value, new.state_dict()[name]), name
+
+
 def test_weights_of_another_plan_are_named(bundle: Path) -> None:
     weights = dict(bundles.load(bundle).ranker.weights())
     weights.pop(next(iter(weights)))
@@ -98,7 +136,7 @@ def test_a_bundle_of_a_later_format_is_refused(bundle: Path) -> None:
         about = json.loads((directory / "bundle.json").read_text())
         (directory / "bundle.json").write_text(json.dumps(about | {"format": 99}))
 
-    with pytest.raises(ArtifactError, match=r"has format 99, this peprank reads 1; export it again$"):
+    with pytest.raises(ArtifactError, match=r"has format 99, this peprank reads 2; export it again$"):
         bundles.load(reseal(bundle, raise_format))
 
 
@@ -143,11 +181,11 @@ def test_a_config_that_no_longer_checks_is_a_config_error(bundle: Path) -> None:
 
 def test_golden_rows_come_from_the_evaluation_files_without_labels(tmp_path: Path) -> None:
     spec = config.load(tiny.write(tmp_path)).spec
-    golden = bundles.draw_golden_rows(spec)
+    rows = bundles.draw_golden_rows(spec)
     val = pq.read_table(tmp_path / "val.parquet")
-    assert golden.num_rows == 64
-    assert golden["user"].to_pylist() == val["user"].to_pylist()[:64]
-    assert not {"click", "buy", "note"} & set(golden.column_names)
+    assert rows.num_rows == 64
+    assert rows["user"].to_pylist() == val["user"].to_pylist()[:64]
+    assert not {"click", "buy", "note"} & set(rows.column_names)
 
 
 def test_golden_rows_come_from_the_training_files_where_there_are_none_to_evaluate(tmp_path: Path) -> None:

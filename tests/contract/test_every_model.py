@@ -99,6 +99,15 @@ def test_weights_go_round(spec: ModelSpec) -> None:
 
 
 @every_model
+def test_tables_may_lie_elsewhere(spec: ModelSpec) -> None:
+    ranker, hollow = build(spec, seed=1), build(spec, seed=2, with_tables=False)
+    hollow.adopt(ranker.state_dict())
+    assert torch.equal(score(hollow, some_features(9)), score(ranker, some_features(9)))
+    for arena, weight in ranker.sparse_parameters():
+        assert dict(hollow.sparse_parameters())[arena].data_ptr() == weight.data_ptr()
+
+
+@every_model
 def test_the_seed_fixes_all_weights_and_leaves_the_global_one_alone(spec: ModelSpec) -> None:
     state = torch.get_rng_state()
     first, second = build(spec, seed=7).weights(), build(spec, seed=7).weights()

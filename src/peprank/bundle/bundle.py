@@ -20,7 +20,7 @@ from peprank.models import MultiTaskRanker, build
 from peprank.sealed import sealing, verify
 from peprank.spec.pipeline import PipelineSpec
 
-FORMAT = 1  # of the directory; a change that old readers cannot follow raises it
+FORMAT = 2  # of the directory; a change that old readers cannot follow raises it. 1: tables one by one
 _WEIGHTS, _ABOUT = "weights.safetensors", "bundle.json"
 
 
@@ -43,8 +43,23 @@ class Bundle:
         spec = source.lower().spec
         ranker = build(spec.model)
         ranker.load_weights(weights)
-        ranker.eval()
-        return Bundle(spec, Encoder(spec, serving=True), ranker, step)
+        return Bundle._with(spec, ranker, step)
+
+    @staticmethod
+    def around(source: ConfigSource, state: Mapping[str, Tensor], step: int) -> Bundle:
+        """Build the network around arenas that stay where they are, see `MultiTaskRanker.adopt`.
+
+        Raises:
+            ArtifactError: the weights are not those of this config.
+        """
+        spec = source.lower().spec
+        ranker = build(spec.model, with_tables=False)
+        ranker.adopt(state)
+        return Bundle._with(spec, ranker, step)
+
+    @staticmethod
+    def _with(spec: PipelineSpec, ranker: MultiTaskRanker, step: int) -> Bundle:
+        return Bundle(spec, Encoder(spec, serving=True), ranker.eval(), step)
 
 
 def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: pa.Table, *, step: int) -> Bundle:
@@ -66,7 +81,7 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
     try:
         with sealing(path) as directory:
             source.write(directory)
-            save_file({name: value.contiguous() for name, value in weights.items()}, directory / _WEIGHTS)
+            _write_state(directory, bundle.ranker)
             golden.write_rows(directory, rows)
             golden.write_logits(directory, golden.golden_logits(rows, bundle.encoder, bundle.ranker))
             about = {"format": FORMAT, "step": step, "tasks": [task.name for task in bundle.spec.model.tasks]}
@@ -74,6 +89,13 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{path}: cannot be written ({error}); make room or choose another place") from error
     return bundle
+
+
+def _write_state(directory: Path, ranker: MultiTaskRanker) -> None:
+    """Write arenas as they lie in memory, so that `load` can map them."""
+    save_file(ranker.state_dict(), directory / _WEIGHTS)
+    # safetensors writes for the owner only, but a server is often another user.
+    (directory / _WEIGHTS).chmod(directory.stat().st_mode & 0o666)
 
 
 def is_bundle(path: Path) -> bool:
@@ -84,6 +106,9 @@ def is_bundle(path: Path) -> bool:
 def load(path: Path) -> Bundle:
     """Load a bundle after checking its hashes, then replay its golden rows.
 
+    Embedding tables are mapped, so processes that load one bundle share them: replace a bundle as `save` does, by
+    another directory, and never write into its files.
+
     Raises:
         ArtifactError: no bundle, a damaged one, or one that does not reproduce its scores.
     """
@@ -91,12 +116,13 @@ def load(path: Path) -> Bundle:
         raise ArtifactError(f"{path}: is no bundle (it has no {_ABOUT}); make one with `peprank export`")
     verify(path)
     about = json.loads((path / _ABOUT).read_text("utf-8"))
-    if about["format"] != FORMAT:
+    if about["format"] not in (1, FORMAT):
         raise ArtifactError(f"{path}: has format {about['format']}, this peprank reads {FORMAT}; export it again")
     try:
-        weights = load_file(path / _WEIGHTS)
+        weights = load_file(path / _WEIGHTS)  # mapped, not read
     except SafetensorError as error:
         raise ArtifactError(f"{path / _WEIGHTS}: cannot be read ({error})") from error
-    bundle = Bundle.of(ConfigSource.read(path), weights, int(about["step"]))
+    make = Bundle.of if about["format"] == 1 else Bundle.around
+    bundle = make(ConfigSource.read(path), weights, int(about["step"]))
     golden.replay(path, bundle.encoder, bundle.ranker)
     return bundle

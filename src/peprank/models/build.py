@@ -23,7 +23,7 @@ from peprank.spec.single_task import DeepFMSpec
 from peprank.spec.trunk import PEPNetSpec, Wiring
 
 
-def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
+def build(spec: ModelSpec, *, seed: int | None = None, with_tables: bool = True) -> MultiTaskRanker:
     """The network that a plan describes, with its first weights.
 
     Tables start from (seed, table name) alone, linear maps from what `linear_init` says: torch's own start, as the
@@ -33,6 +33,7 @@ def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
     Args:
         spec: the plan.
         seed: fixes all weights; None: drawn.
+        with_tables: without, the tables take no memory until `MultiTaskRanker.adopt` brings their values.
 
     Raises:
         TrainingError: the memory does not hold them; names the largest tables.
@@ -40,7 +41,8 @@ def build(spec: ModelSpec, *, seed: int | None = None) -> MultiTaskRanker:
     drawn = seed if seed is not None else int(torch.empty((), dtype=torch.int64, device="cpu").random_(2**62))
     with torch.random.fork_rng(devices=[]), _in_memory(spec):
         torch.default_generator.manual_seed(drawn)
-        embeddings, trunk = _embeddings(spec, drawn), make_trunk(spec.trunk, spec)
+        embeddings = _embeddings(spec, drawn if with_tables else None)
+        trunk = make_trunk(spec.trunk, spec)
         ranker = MultiTaskRanker(embeddings, trunk, _towers(spec, trunk.out_dim))
         if linear_init(spec) is LinearInit.XAVIER:
             _xavier(ranker)
@@ -65,7 +67,7 @@ def _in_memory(spec: ModelSpec) -> Iterator[None]:
         ) from error
 
 
-def _embeddings(spec: ModelSpec, seed: int) -> EmbeddingGroups:
+def _embeddings(spec: ModelSpec, seed: int | None) -> EmbeddingGroups:
     inputs = [item for group in spec.groups for item in group.inputs]
     num_copies = spec.num_embedding_copies
     return EmbeddingGroups(

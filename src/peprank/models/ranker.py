@@ -81,20 +81,39 @@ class MultiTaskRanker(nn.Module):
             ArtifactError: a name is missing or unknown, or a shape differs; nothing is loaded then.
         """
         own = self.weights()
-        faults = [f"'{name}' is missing" for name in own if name not in weights]
-        faults += [f"'{name}' is not in this model" for name in weights if name not in own]
-        faults += [
-            f"'{name}' has shape {list(weights[name].shape)}, the model needs {list(value.shape)}"
-            for name, value in own.items()
-            if name in weights and weights[name].shape != value.shape
-        ]
-        if faults:
-            raise ArtifactError("weights do not fit the model: " + "; ".join(faults))
+        _check_fit(own, weights)
         for name, value in own.items():
             value.copy_(weights[name])
 
+    def adopt(self, state: Mapping[str, Tensor]) -> None:
+        """Take weights by the names that `state_dict` gives: arenas where they lie, as in a mapped file, others copied.
+
+        Raises:
+            ArtifactError: a name is missing or unknown, or a shape differs; nothing is taken then.
+        """
+        own = self.state_dict()
+        _check_fit(own, state)
+        for arena in self.embeddings.arenas:
+            name = f"{_ARENAS}{arena}.weight"
+            self.embeddings.arena(arena).adopt(state[name].to(own.pop(name).dtype))
+        for name, value in own.items():
+            value.copy_(state[name])
+
 
 _ARENAS = "embeddings.arenas."
+
+
+def _check_fit(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Name all that keeps `given` from filling `own`."""
+    faults = [f"'{name}' is missing" for name in own if name not in given]
+    faults += [f"'{name}' is not in this model" for name in given if name not in own]
+    faults += [
+        f"'{name}' has shape {list(given[name].shape)}, the model needs {list(value.shape)}"
+        for name, value in own.items()
+        if name in given and given[name].shape != value.shape
+    ]
+    if faults:
+        raise ArtifactError("weights do not fit the model: " + "; ".join(faults))
 
 
 def table_name(table: str) -> str:

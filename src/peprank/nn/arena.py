@@ -62,10 +62,13 @@ class Arena(nn.Module):
         tables: the tables, all of one `Table.arena`.
         lookups: what a batch reads, in the order of the gathered vectors.
         num_domains: D, copies of each table; 1: all domains share one.
-        seed: with a table's name, fixes its first values whatever other tables there are.
+        seed: with a table's name, fixes its first values whatever other tables there are; None: the arena takes no
+            memory until `adopt` brings its values.
     """
 
-    def __init__(self, tables: Sequence[Table], lookups: Sequence[Lookup], *, num_domains: int = 1, seed: int) -> None:
+    def __init__(
+        self, tables: Sequence[Table], lookups: Sequence[Lookup], *, num_domains: int = 1, seed: int | None
+    ) -> None:
         super().__init__()
         self.num_domains = num_domains
         first = tables[0]
@@ -76,9 +79,10 @@ class Arena(nn.Module):
             self.places[table.name] = slice(end, end + num_domains * table.rows)
             end = self.places[table.name].stop
         self.lookups = tuple(lookups)
-        weight = torch.empty(end, first.dim, dtype=torch.float16 if first.is_half else torch.float32)
+        dtype = torch.float16 if first.is_half else torch.float32
+        weight = torch.empty(end, first.dim, dtype=dtype, device="meta" if seed is None else None)
         self.weight = nn.Parameter(weight, requires_grad=first.trainable)
-        if not weight.is_meta:
+        if seed is not None and not weight.is_meta:
             self._fill(seed)
 
     def _fill(self, seed: int) -> None:
@@ -101,6 +105,10 @@ class Arena(nn.Module):
                 table.fill(copy, generator)
         if table.is_half:
             values.copy_(drawn)
+
+    def adopt(self, rows: Tensor) -> None:
+        """Use `rows`, shaped like `weight`, where they lie: in a mapped file, say."""
+        self.weight = nn.Parameter(rows, requires_grad=self.weight.requires_grad)
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
         """Views of a tensor that is laid out like `weight`, one per table."""

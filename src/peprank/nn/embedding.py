@@ -34,7 +34,7 @@ class EmbeddingGroups(nn.Module):
         dense: modules [B, V] -> [B, D] for numbers, by the name that `Field.dense` gives; with several domains those
             are `PerDomain`.
         num_domains: copies of each table, one per domain, which the row's domain picks; 1: all domains share one.
-        seed: fixes the first values of the tables.
+        seed: fixes the first values of the tables; None: they take no memory until `Arena.adopt` brings their values.
 
     Shapes: Features of B rows -> {group: float [B, D_g]}.
 
@@ -49,7 +49,7 @@ class EmbeddingGroups(nn.Module):
         *,
         dense: Mapping[str, nn.Module] | None = None,
         num_domains: int = 1,
-        seed: int,
+        seed: int | None,
     ) -> None:
         super().__init__()
         self.num_domains = num_domains
