@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -25,6 +27,14 @@ class Ids:
     def to(self, device: torch.device) -> Ids:
         """These ids on `device`."""
         return Ids(self.values.to(device), _moved(self.offsets, device), _moved(self.weights, device))
+
+    def with_offsets(self) -> Ids:
+        """The same ids in the form for any number per row."""
+        if self.offsets is not None:
+            return self
+        is_present = self.values != MISSING
+        weights = None if self.weights is None else self.weights[is_present]
+        return Ids(self.values[is_present], _offsets(is_present), weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,48 @@ class Targets:
         """These targets on `device`."""
         keys = {name: value.to(device) for name, value in self.keys.items()}
         return Targets(self.labels.to(device), self.weights.to(device), keys)
+
+
+def concatenate(parts: Sequence[Features]) -> Features:
+    """The rows of all parts, one part after the other.
+
+    Args:
+        parts: at least one; all encoded by encoders of one plan.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return Features(
+        num_rows=sum(part.num_rows for part in parts),
+        ids={name: _joined([part.ids[name] for part in parts]) for name in parts[0].ids},
+        numbers={name: torch.cat([part.numbers[name] for part in parts]) for name in parts[0].numbers},
+        domain=torch.cat([part.domain for part in parts]),
+        unknown=dict(sum((Counter(part.unknown) for part in parts), Counter())),
+    )
+
+
+def _joined(parts: list[Ids]) -> Ids:
+    """Ids of one feature, one part after the other. A part needs offsets only if one of its own rows does."""
+    is_ragged = any(part.offsets is not None for part in parts)
+    parts = [part.with_offsets() for part in parts] if is_ragged else parts
+    counts = [part.offsets.diff() for part in parts if part.offsets is not None]
+    return Ids(
+        values=torch.cat([part.values for part in parts]),
+        offsets=_offsets(torch.cat(counts)) if is_ragged else None,
+        weights=_joined_weights(parts),
+    )
+
+
+def _joined_weights(parts: list[Ids]) -> Tensor | None:
+    """Weights of all parts; an id without one weighs 1."""
+    if all(part.weights is None for part in parts):
+        return None
+    ones = [torch.ones(len(part.values)) if part.weights is None else part.weights for part in parts]
+    return torch.cat(ones)
+
+
+def _offsets(counts: Tensor) -> Tensor:
+    """Where the ids of each row begin, int64 [B + 1], from how many it has."""
+    return torch.cat([counts.new_zeros(1, dtype=torch.int64), counts.cumsum(0)])
 
 
 def _moved(values: Tensor | None, device: torch.device) -> Tensor | None:
