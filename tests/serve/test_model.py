@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from peprank import bundle as bundles
-from peprank.bundle import ConfigSource
-from peprank.encode import Encoder
 from peprank.errors import ArtifactError
 from peprank.models import build
 from peprank.sealed import digest
-from peprank.serve import model as models
-from peprank.serve.model import Output, ServedModel, TensorInfo
-from peprank.serve.repository import Repository
+from peprank.serve.model import ServedModel
 from peprank.serve.request import InferRequest
-from peprank.spec.pipeline import PipelineSpec
 from tests import tiny
-
-SOURCE = ConfigSource(text=tiny.CONFIG, assets={})
-
-
-class NoRows:
-    """Stands in for `RequestRows`."""
-
-    def __init__(self, spec: PipelineSpec, encoder: Encoder) -> None:
-        self.spec, self.encoder = spec, encoder
-
-    def inputs(self) -> Iterable[TensorInfo]:
-        return (Output("user", "INT64", (-1,)), Output("item", "BYTES", (-1,)))
+from tests.serve.models import SOURCE, load, save_bundle
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "tiny"
-    bundles.save(path, SOURCE, build(SOURCE.lower().spec.model, seed=3).weights(), tiny.rows(64), step=12)
-    return path
+    return save_bundle(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(scope="module")
 def model(path: Path) -> ServedModel:
-    return models.load(path, "tiny", "1", NoRows)
+    return load(path, "tiny", "1")
 
 
 def test_metadata_names_inputs_and_outputs(model: ServedModel) -> None:
@@ -87,15 +67,8 @@ def test_a_weight_that_no_golden_row_reads_must_be_finite(tmp_path: Path) -> Non
     weights["embeddings.user_emb.weight"][unread, 0] = float("nan")
     bundles.save(tmp_path / "tiny", SOURCE, weights, rows, step=12)
     with pytest.raises(ArtifactError) as refused:
-        models.load(tmp_path / "tiny", "tiny", "1", NoRows)
+        load(tmp_path / "tiny", "tiny", "1")
     assert str(refused.value) == (
         f"{tmp_path / 'tiny'}: weight 'embeddings.user_emb.weight' is not finite; "
         "export a checkpoint from before it went wrong"
     )
-
-
-def test_a_single_bundle_is_version_1_of_a_model_named_like_its_directory(path: Path) -> None:
-    repository = Repository(path, partial(models.load, make_rows=NoRows))
-    repository.poll()
-    with repository.get("tiny") as model:
-        assert (model.name, model.version) == ("tiny", "1")
