@@ -12,7 +12,8 @@ from peprank.errors import DataError
 from peprank.nn import EmbeddingGroups, Field, Table
 
 USER, ITEM = Table(name="user_emb", rows=5, dim=2), Table(name="item_emb", rows=3, dim=2)
-USER_FIELD, ITEM_FIELD = Field(feature="user", table="user_emb"), Field(feature="item", table="item_emb")
+USER_FIELD = Field(feature="user", dim=2, table="user_emb")
+ITEM_FIELD = Field(feature="item", dim=2, table="item_emb")
 
 
 def features(**ids: Ids | Sequence[int]) -> Features:
@@ -32,7 +33,7 @@ def table_of(groups: EmbeddingGroups, table: Table) -> Tensor:
 
 
 def one_table(table: Table) -> EmbeddingGroups:
-    return EmbeddingGroups([table], {"all": [Field(feature="user", table=table.name)]}, seed=1)
+    return EmbeddingGroups([table], {"all": [Field(feature="user", dim=table.dim, table=table.name)]}, seed=1)
 
 
 def test_ids_read_their_rows_and_missing_reads_zero() -> None:
@@ -49,7 +50,7 @@ def test_fields_stand_in_the_group_as_named() -> None:
 
 
 def test_features_that_name_one_table_share_its_rows() -> None:
-    fields = [USER_FIELD, Field(feature="author", table="user_emb")]
+    fields = [USER_FIELD, Field(feature="author", dim=2, table="user_emb")]
     vectors = EmbeddingGroups([USER], {"all": fields}, seed=1)(features(user=[3], author=[3]))["all"]
     assert torch.equal(vectors[:, :2], vectors[:, 2:])
 
@@ -91,7 +92,7 @@ def test_a_single_id_may_have_a_weight() -> None:
 
 
 def test_single_and_many_valued_features_of_a_table_share_its_gradient() -> None:
-    fields = [USER_FIELD, Field(feature="friends", table="user_emb")]
+    fields = [USER_FIELD, Field(feature="friends", dim=2, table="user_emb")]
     groups = EmbeddingGroups([USER], {"all": fields}, seed=1)
     torch.autograd.backward(groups(features(user=[1, 2], friends=ragged([1, 1, 3], [])))["all"].sum())
     gradient = groups.arena("dim2").weight.grad
@@ -118,7 +119,7 @@ def test_first_values_depend_on_seed_and_name_alone() -> None:
 
 def test_first_values_are_the_same_however_many_threads_draw_them() -> None:
     tables = [Table(name=f"table-{k}", rows=50 + k, dim=3) for k in range(8)]
-    groups = {"all": [Field(feature="user", table=table.name) for table in tables]}
+    groups = {"all": [Field(feature="user", dim=table.dim, table=table.name) for table in tables]}
     before, weights = torch.get_num_threads(), []
     try:
         for num in (1, 4):
@@ -151,7 +152,8 @@ def test_arenas_part_by_width_type_and_trainability() -> None:
         Table(name="half", rows=2, dim=2, is_half=True),
         Table(name="frozen", rows=2, dim=2, trainable=False),
     ]
-    groups = EmbeddingGroups(tables, {"all": [Field(feature=t.name, table=t.name) for t in tables]}, seed=1)
+    fields = [Field(feature=table.name, dim=table.dim, table=table.name) for table in tables]
+    groups = EmbeddingGroups(tables, {"all": fields}, seed=1)
     assert list(groups.arenas) == ["dim2", "dim3", "dim2_half", "dim2_frozen"]
     assert groups.arena("dim2").weight.shape == (1 + 5 + 3, 2)
     assert groups.arena("dim2_half").weight.dtype == torch.float16
@@ -171,7 +173,7 @@ def test_split_and_join_are_inverse() -> None:
 
 def test_dense_modules_may_have_any_name() -> None:
     dense = {name: torch.nn.Linear(1, 2, bias=False) for name in ("type", "keys", "a.b")}
-    fields = [Field(feature="x", dense=name) for name in dense]
+    fields = [Field(feature="x", dim=2, dense=name) for name in dense]
     groups = EmbeddingGroups([], {"all": fields}, dense=dense, seed=1)
     x = torch.randn(3, 1)
     vectors = groups(Features(num_rows=3, ids={}, numbers={"x": x}, domain=torch.zeros(3, dtype=torch.int64)))["all"]

@@ -101,7 +101,8 @@ def _fill(init: InitSpec) -> Fill:
 
 
 def _field(item: GroupInput) -> Field:
-    return Field(feature=item.feature, table=item.table, dense=None if item.dense is None else item.weight_name)
+    dense = None if item.dense is None else item.weight_name
+    return Field(feature=item.feature, dim=item.dim, table=item.table, dense=dense)
 
 
 def _dense(spec: DenseEmbedding, item: GroupInput, num_copies: int) -> nn.Module:

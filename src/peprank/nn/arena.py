@@ -120,13 +120,17 @@ class Arena(nn.Module):
         return torch.cat([parts[0].new_zeros(1, *parts[0].shape[1:]), *parts])
 
     def forward(self, features: Features) -> list[Gathered]:
-        """Vectors of all lookups: one gather for single ids, one pooled gather for the others."""
-        ids = {lookup: features.ids[lookup.feature] for lookup in self.lookups}
+        """Vectors of all lookups."""
+        return self.read(features, self.lookups)
+
+    def read(self, features: Features, lookups: Sequence[Lookup]) -> list[Gathered]:
+        """Vectors of some lookups: one gather for single ids, one pooled gather for the others, each in this order."""
+        ids = {lookup: features.ids[lookup.feature] for lookup in lookups}
         domain = features.domain if self.num_domains > 1 else None
         if domain is not None:
             check_domains(domain, self.num_domains)
-        single = tuple(lookup for lookup in self.lookups if self._is_single(ids[lookup]))
-        bags = tuple(lookup for lookup in self.lookups if lookup not in single)
+        single = tuple(lookup for lookup in lookups if self._is_single(ids[lookup]))
+        bags = tuple(lookup for lookup in lookups if lookup not in single)
         gathered = []
         if single:
             gathered.append(Gathered(single, self._gather(single, [ids[k].values for k in single], domain)))

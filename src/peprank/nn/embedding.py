@@ -18,6 +18,7 @@ class Field:
     """One feature as a group sees it: vectors of `table`, numbers through `dense`, or the numbers as they are."""
 
     feature: str
+    dim: int  # columns that it takes in the group's tensor
     table: str | None = None
     dense: str | None = None
 
@@ -97,20 +98,27 @@ class EmbeddingGroups(nn.Module):
             elif field.dense is not None:
                 key = (field.feature, field.dense)
                 if key not in mapped:
-                    mapped[key] = self._mapped(self.dense[_dense_key(field.dense)], field.feature, features)
+                    mapped[key] = self.of_numbers(field, features)
                 parts.append(mapped[key])
             else:
-                parts.append(features.numbers[field.feature])
+                parts.append(self.of_numbers(field, features))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def _mapped(self, dense: nn.Module, feature: str, features: Features) -> Tensor:
-        """Vectors [B, D] of a feature's numbers."""
-        numbers = features.numbers[feature]
+    def of_numbers(self, field: Field, features: Features) -> Tensor:
+        """Columns [B, D] of a field that looks up no table."""
+        numbers = features.numbers[field.feature]
+        if field.dense is None:
+            return numbers
+        dense = self.dense[_dense_key(field.dense)]
         if not isinstance(dense, PerDomain):
             vectors: Tensor = dense(numbers)
             return vectors
         by = ByDomain(features.domain, self.num_domains)
         return by.restored(dense(by.gathered(numbers), by))
+
+    def arena_of(self, table: str) -> str:
+        """Name of the arena that a table lies in."""
+        return next(name for name in self.arenas if table in self.arena(name).tables)
 
     def arena(self, name: str) -> Arena:
         """The arena called `name`."""

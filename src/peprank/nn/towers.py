@@ -64,7 +64,11 @@ class Towers(nn.Module):
             return self._logits(0, hidden)
         return per_domain(self._logits, hidden, domain, self.num_domains)
 
+    def of_domain(self, domain: int) -> list[Tower]:
+        """One domain's tower of each task."""
+        return [towers[domain] for towers in self.tasks]  # type: ignore[index]
+
     def _logits(self, domain: int, hidden: Tensor) -> Tensor:
         """Logits [B, K] of rows that all belong to one domain."""
-        pairs = zip(self.tasks, hidden.unbind(1), strict=True)
-        return torch.cat([towers[domain](of_task) for towers, of_task in pairs], dim=1)  # type: ignore[index]
+        pairs = zip(self.of_domain(domain), hidden.unbind(1), strict=True)
+        return torch.cat([tower(of_task) for tower, of_task in pairs], dim=1)
