@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from peprank.errors import RequestError
 from peprank.serve.shown import shown
 
-_LENGTH_BYTES = 4  # before each element of BYTES
-
 
 @dataclass(frozen=True, slots=True)
 class Datatype:
@@ -84,7 +82,7 @@ def from_json(head: TensorHead, data: object) -> pa.Array:
     if not kinds - {NoneType} <= datatype.json_kinds:
         raise _wrong_kind(head, cells)
     if head.datatype == "BYTES":
-        return pa.array(cells, pa.string()).cast(pa.binary())
+        return pa.array(cells, pa.string()).view(pa.binary())
     return _numbers(head, cells, has_null=NoneType in kinds)
 
 
@@ -156,14 +154,14 @@ def _packed(head: TensorHead, cells: Sequence[Any] | NDArray[Any]) -> NDArray[An
 
 
 def from_bytes(head: TensorHead, raw: memoryview) -> pa.Array:
-    """Return flat values of little-endian, row-major bytes; a float may be NaN or infinite, as in a file.
+    """Return flat values of little-endian, row-major bytes of any datatype but BYTES.
+
+    A float may be NaN or infinite, as in a file.
 
     Raises:
         RequestError: as many bytes as the shape and datatype say is what it wants.
     """
     datatype = DATATYPES[head.datatype]
-    if head.datatype == "BYTES":
-        return _strings(head, raw)
     num_bytes = head.num_values * datatype.layout.itemsize
     if len(raw) != num_bytes:
         raise head.error(
@@ -176,31 +174,6 @@ def from_bytes(head: TensorHead, raw: memoryview) -> pa.Array:
         place = int(np.flatnonzero(values > 1)[0])
         raise _wrong_value(head, place, int(values[place]))
     return pa.array(values.astype(datatype.held))  # a copy, which is aligned and does not hold the body
-
-
-def _strings(head: TensorHead, raw: memoryview) -> pa.Array:
-    """Cut out elements, each after its length in bytes."""
-    starts = _element_starts(head, raw)
-    bounds = np.empty(2 * len(starts) + 1, np.int32)  # of length, element, length, element, ...
-    bounds[:-1:2], bounds[1::2], bounds[-1] = starts, starts + _LENGTH_BYTES, len(raw)
-    both = pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, pa.py_buffer(bounds), pa.py_buffer(raw)])
-    return both.take(pa.array(np.arange(1, len(bounds), 2)))
-
-
-def _element_starts(head: TensorHead, raw: memoryview) -> NDArray[np.int64]:
-    """Where each element's length stands, [num_values]."""
-    starts, place = [], 0
-    while place + _LENGTH_BYTES <= len(raw):
-        starts.append(place)
-        place += _LENGTH_BYTES + int.from_bytes(raw[place : place + _LENGTH_BYTES], "little")
-    if place != len(raw):
-        raise head.error(
-            f"element {max(len(starts) - 1, 0)} (from 0) does not end with the input's {len(raw)} bytes; "
-            "write each as its length in 4 bytes, little-endian, and then its bytes"
-        )
-    if len(starts) != head.num_values:
-        raise head.error(f"{len(starts)} elements, but shape {_listed(head.shape)} makes {head.num_values}")
-    return np.array(starts, np.int64)
 
 
 def _listed(shape: tuple[int, ...]) -> str:
