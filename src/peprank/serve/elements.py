@@ -44,7 +44,7 @@ def _guessed_lengths(joined: bytes, num_values: int) -> NDArray[np.int64] | None
     is_zero = letters == 0
     places = np.flatnonzero(~is_zero[:-4] & is_zero[1:-3] & is_zero[2:-2] & is_zero[3:-1] & ~is_zero[4:])
     found = letters[places].astype(np.int64)
-    if _LENGTH.size * num_values + found.sum() != len(joined):
+    if _LENGTH.size * num_values + int(found.sum()) != len(joined):
         return None
     elements_before = (places - (np.cumsum(found) - found)) // _LENGTH.size
     if ((elements_before < 0) | (elements_before >= num_values)).any():

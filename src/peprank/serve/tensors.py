@@ -108,8 +108,8 @@ def _opened(head: TensorHead, lists: list[Any], level: int, num_wanted: int) -> 
         wrong = next(cell for cell in lists if type(cell) is not list or len(cell) != num_wanted)
         found = f"{len(wrong)}" if type(wrong) is list else shown(wrong)
         raise head.error(
-            f"nested data has {found} at level {level} where shape {_listed(head.shape)} says {num_wanted}; "
-            f"send lists of {num_wanted}, or all values in one flat list"
+            f"data has {found} in dimension {level} where shape {_listed(head.shape)} says {num_wanted}; "
+            f"nest lists of {num_wanted}, or send one flat list"
         )
     return list(chain.from_iterable(lists))
 
