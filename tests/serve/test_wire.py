@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ def test_a_request_in_json_is_read() -> None:
     assert request.inputs["user_id"].values.equals(pa.array([7, 9]))
     assert request.inputs["tags"].values.equals(pa.array([b"a", b"b", b"", "ü".encode()]))
     assert request.inputs["age"].values.equals(pa.array([1, None], pa.float32()))
+
+
+def test_the_example_of_the_docs_is_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
+    request = decode(page.split("```json\n")[1].split("```")[0].encode(), None)
+    assert request.inputs["tags"].values.to_pylist() == [b"a", b"b", b"a", None, b"c", b"d"]
 
 
 # Bodies as tritonclient 2.70 writes them, InferenceServerClient.generate_request_body.
