@@ -9,10 +9,9 @@ from typing import Final
 
 from peprank.config.place import Place
 from peprank.config.protos import pipeline_pb2 as pb
-from peprank.spec.feature import ROWS_END, Hashed, Identity, IdRule, Vocabulary
+from peprank.spec.feature import ROWS_END, UNKNOWN_WORD, Hashed, Identity, IdRule, Vocabulary
 
 SOURCES: Final = ("hash_bucket_size", "num_buckets", "vocab_list", "vocab_dict", "vocab_file")
-UNKNOWN_WORD: Final = "<OOV>"  # stands at id 1 of a vocabulary without default_bucketize_value, as the peer has it
 
 
 def id_rule(

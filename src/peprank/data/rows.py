@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,18 @@ def conform_table(table: pa.Table, columns: Sequence[Column], where: str) -> pa.
     schema = settled_schema(columns, canonical_types(table.schema, columns, where))
     arrays = [table.column(name).combine_chunks() for name in schema.names]
     return conform_to(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema, columns, where)
+
+
+def conform_array(array: pa.Array, column: Column, where: str) -> pa.Array:
+    """`conform` for the values of one column, which is no target; fast, since requests have many short columns.
+
+    Raises:
+        DataError: they are of a type that does not fit the column's kind, or do not fit the type that it asks for.
+    """
+    wanted = _wanted(array.type, column.kind)
+    if wanted is None:
+        raise DataError(f"{where}: {_type_problem(array.type, column)}")
+    return array if array.type == wanted else _cast(array, pa.field(column.name, wanted), where)
 
 
 def canonical_types(schema: pa.Schema, columns: Sequence[Column], where: str) -> tuple[pa.DataType, ...]:
@@ -194,13 +207,23 @@ def _schema_problem(schema: pa.Schema, column: Column) -> str | None:
         return f"column {column.name!r} is missing; found {_found(schema.names, column.name)}"
     if len(places) > 1:
         return f"column {column.name!r} stands {len(places)} times; keep one"
-    found = schema.field(places[0]).type
+    return _type_problem(schema.field(places[0]).type, column)
+
+
+def _type_problem(found: pa.DataType, column: Column) -> str | None:
     if _canonical(found, column.kind) is not None:
         return None
     rule = _TYPE_RULES[column.kind]
     # A bare `binary` may well hold text; whether it does, only its owner knows.
     remedy = "string" if _is_binary(_leaf(found)) and pa.string() in rule.leaves else rule.cast_to
     return f"column {column.name!r} is {found}; {column.kind.value}s must be {rule.must_be}: cast it to {remedy}"
+
+
+@lru_cache(maxsize=256)
+def _wanted(found: pa.DataType, kind: ColumnKind) -> pa.DataType | None:
+    """Type in which values of this type leave `conform` if no others join them, None when the kind does not take it."""
+    canonical = _canonical(found, kind)
+    return None if canonical is None else _settled(canonical, kind)
 
 
 def _found(names: Sequence[str], wanted: str) -> str:

@@ -93,8 +93,16 @@ def parsed_numbers(strings: pa.Array, what: str) -> pa.Array:
         return strings.cast(pa.float64())
     except pa.ArrowInvalid as error:
         bad = next(text for text in strings.drop_null().unique() if not _is_number(text))
-        text = bad.cast(pa.binary()).as_py().decode(errors="replace")  # its bytes need not be valid UTF-8
-        raise DataError(f"{what}: {text!r:.80} is not a number; write one, or leave the cell empty") from error
+        raise DataError(f"{what}: {shown(bad)!r:.80} is not a number; write one, or leave the cell empty") from error
+
+
+def shown(value: pa.Scalar) -> object:
+    """A value for an error's text; the bytes of a string need not be valid UTF-8."""
+    if pa.types.is_list(value.type) and value.is_valid:
+        return [shown(item) for item in value.values]
+    if pa.types.is_string(value.type) and value.is_valid:
+        return value.cast(pa.binary()).as_py().decode(errors="replace")
+    return value.as_py()
 
 
 def _is_number(text: pa.StringScalar) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from peprank.batch import MISSING, Features, Ids, Targets
-from peprank.encode.cells import cells_of, integers, is_valid
+from peprank.encode.cells import cells_of, integers, is_valid, shown
+from peprank.encode.encoded import Block, EncodedRows
 from peprank.encode.hashing import murmur64
 from peprank.encode.ids import IdEncoder
 from peprank.encode.numbers import NumberEncoder
 from peprank.encode.ragged import IdColumn
 from peprank.encode.targets import is_in_space, labels_of, weights_of
 from peprank.errors import DataError, SpecError
-from peprank.spec.feature import FeatureSpec, Identity, IdFeature, RawFeature
+from peprank.spec.feature import UNKNOWN_WORD, FeatureSpec, Identity, IdFeature, RawFeature, Vocabulary
 from peprank.spec.pipeline import PipelineSpec
 
 NO_KEY = int(np.iinfo(np.int64).min)  # key of a row whose cell is missing
@@ -54,9 +56,12 @@ class Encoder:
             for feature in features
             if isinstance(feature, RawFeature) and not _has_table(feature)
         }
+        self._num_domains = spec.model.num_domains
+        self._strict_domain = _strict(spec.feature(self._domain)) if self._domain is not None else None
         self._needs_domain = spec.model.picks_by_domain
-        self.default_domain = self._id_of_default_domain(spec)
-        self._serving = serving
+        default = spec.model.domain.default if spec.model.domain else None
+        self.default_domain = None if default is None else self.domain_id(default, "model_config.default_domain")
+        self._stand_in = self.default_domain if serving else None
 
     def features(self, rows: pa.RecordBatch) -> Features:
         """Model inputs of B rows.
@@ -65,23 +70,77 @@ class Encoder:
             DataError: a value that its feature cannot read, several domains in one row, or, where the domain picks
                 parts of the model, an unknown one.
         """
-        ids, unknown = {}, {}
-        for name, encode_ids in self._ids.items():
-            ids[name], unknown[name] = encode_ids(self._column(rows, name))
-        domain = self._domains(ids, rows)
-        if self._domain is not None and self._serving and self.default_domain is not None:
-            ids[self._domain] = IdColumn(domain)  # the embedding of the domain follows
-        numbers = {}
-        for name, encode_numbers in self._numbers.items():
-            values, unknown[name] = encode_numbers(self._column(rows, name))
-            numbers[name] = torch.from_numpy(values)
-        return Features(
-            num_rows=rows.num_rows,
-            ids=_tensors(ids),
-            numbers=numbers,
-            domain=_tensor(domain),
+        encoded = self.encode({name: rows.column(name) for name in self._columns.values()}, rows.num_rows)
+        if self._needs_domain:
+            self._refuse_unknown_domains(encoded, rows)
+        return self.assemble(encoded)
+
+    def encode(self, columns: Mapping[str, pa.Array], num_rows: int) -> EncodedRows:
+        """The features that read one of `columns`, conformed ones of B rows each.
+
+        Raises:
+            DataError: a value that its feature cannot read.
+        """
+        wanted = {name: columns[column] for name, column in self._columns.items() if column in columns}
+        ids, numbers, unknown = {}, {}, {}
+        for name, column in wanted.items():
+            if name in self._ids:
+                ids[name], unknown[name] = self._ids[name](column)
+            else:
+                numbers[name], unknown[name] = self._numbers[name](column)
+        is_single = {name: column.offsets is None and column.weights is None for name, column in ids.items()}
+        scalars = {name: values[:, 0] for name, values in numbers.items() if values.shape[1] == 1}
+        return EncodedRows(
+            num_rows=num_rows,
+            singles=Block.of({name: ids[name].values for name in ids if is_single[name]}, num_rows, np.int64),
+            bags={name: column for name, column in ids.items() if not is_single[name]},
+            scalars=Block.of(scalars, num_rows, np.float32),
+            vectors={name: values for name, values in numbers.items() if name not in scalars},
             unknown={name: count for name, count in unknown.items() if count},
         )
+
+    def assemble(self, encoded: EncodedRows) -> Features:
+        """Model inputs of rows whose features are all encoded; when serving, with the default for unknown domains.
+
+        Raises:
+            DataError: several domains in one row.
+        """
+        domain = self._domains(encoded)
+        tensors = _tensors(encoded)
+        ids = {name: tensors[name] for name in self._ids}
+        if self._domain is not None and self._stand_in is not None:
+            ids[self._domain] = Ids(_tensor(domain))  # the embedding of the domain follows
+        numbers = {name: _tensor(values)[:, None] for name, values in encoded.scalars.columns().items()}
+        numbers |= {name: _tensor(values) for name, values in encoded.vectors.items()}
+        return Features(encoded.num_rows, ids, numbers, _tensor(domain), encoded.unknown)
+
+    def domain_id(self, value: str, place: str) -> int:
+        """Id of the domain that a cell with this value would be of.
+
+        Raises:
+            SpecError: it would be of none; `place` says whose value it is. Or the plan tells no domains apart.
+        """
+        if self._domain is None:
+            raise SpecError(place, value, "stands for unknown domains, but the plan names no domain_feature")
+        encoded, num_unknown = self._ids[self._domain](pa.array([value]))
+        domain = int(encoded.single(place)[0])
+        if num_unknown or domain == MISSING:
+            raise SpecError(place, value, f"is no value that {self._domain!r} knows")
+        return domain
+
+    def is_domain(self, column: pa.Array) -> NDArray[np.bool_]:
+        """Where conformed cells of the domain's column hold a domain that the plan lists, [B].
+
+        Stricter than `features`: the id that a vocabulary keeps for unknown words is no domain that anybody means,
+        unless a word has it too.
+
+        Raises:
+            DataError: several domains in one row.
+        """
+        assert self._strict_domain is not None
+        ids, _ = self._strict_domain(column)
+        domain = ids.single(f"domain feature {self._domain!r}")
+        return (domain >= 0) & (domain < self._num_domains)
 
     def targets(self, rows: pa.RecordBatch) -> Targets:
         """Labels and weights [B, T], and keys of B rows.
@@ -102,36 +161,23 @@ class Encoder:
         """Task name -> rows inside its space, bool [B], for the tasks that have one."""
         return {task.name: is_in_space(task.space, rows) for task in self._tasks if task.space is not None}
 
-    def _column(self, rows: pa.RecordBatch, feature: str) -> pa.Array:
-        return rows.column(self._columns[feature])
-
-    def _domains(self, ids: dict[str, IdColumn], rows: pa.RecordBatch) -> NDArray[np.int64]:
+    def _domains(self, encoded: EncodedRows) -> NDArray[np.int64]:
         """Domain of each row [B]; when serving, the default in place of an unknown one."""
         if self._domain is None:
-            return np.zeros(rows.num_rows, np.int64)
-        domain = ids[self._domain].single(f"domain feature {self._domain!r}")
-        is_unknown = domain == MISSING
-        if self._serving and self.default_domain is not None:
-            return np.where(is_unknown, self.default_domain, domain)
-        if self._needs_domain and is_unknown.any():
-            value = self._column(rows, self._domain)[int(is_unknown.argmax())].as_py()
+            return np.zeros(encoded.num_rows, np.int64)
+        domain = encoded.ids(self._domain).single(f"domain feature {self._domain!r}")
+        return domain if self._stand_in is None else np.where(domain == MISSING, self._stand_in, domain)
+
+    def _refuse_unknown_domains(self, encoded: EncodedRows, rows: pa.RecordBatch) -> None:
+        assert self._domain is not None
+        is_unknown = self._domains(encoded) == MISSING
+        if is_unknown.any():
+            value = shown(rows.column(self._columns[self._domain])[int(is_unknown.argmax())])
             raise DataError(
                 f"column '{self._columns[self._domain]}': {int(is_unknown.sum())} of {rows.num_rows} rows are of an "
                 f"unknown domain, such as {value!r}, but the domain picks parts of the model; correct them, or, to "
                 "score them all the same, set model_config.default_domain"
             )
-        return domain
-
-    def _id_of_default_domain(self, spec: PipelineSpec) -> int | None:
-        """Id of the domain that stands in for an unknown one when serving."""
-        default = spec.model.domain.default if spec.model.domain else None
-        if self._domain is None or default is None:
-            return None
-        encoded, num_unknown = self._ids[self._domain](pa.array([default]))
-        domain = int(encoded.single("model_config.default_domain")[0])
-        if num_unknown or domain == MISSING:
-            raise SpecError("model_config.default_domain", default, f"is no value that {self._domain!r} knows")
-        return domain
 
 
 def _has_table(feature: FeatureSpec) -> bool:
@@ -142,6 +188,17 @@ def _id_encoder(feature: FeatureSpec) -> _EncodeIds:
     if isinstance(feature, IdFeature):
         return IdEncoder(feature)
     return IdEncoder(_as_ids(feature)) if feature.is_bucketized else NumberEncoder(feature).bucket_ids
+
+
+def _strict(feature: FeatureSpec) -> _EncodeIds:
+    """The feature's encoder, with an id outside its table for words that no one listed."""
+    if not isinstance(feature, IdFeature) or not isinstance(feature.rule, Vocabulary):
+        return _id_encoder(feature)
+    rule, outside = feature.rule, feature.rule.rows
+    if rule.unknown in {index for word, index in zip(rule.words, rule.ids, strict=True) if word != UNKNOWN_WORD}:
+        return _id_encoder(feature)
+    ids = tuple(outside if index == rule.unknown else index for index in rule.ids)
+    return IdEncoder(replace(feature, rule=replace(rule, ids=ids, rows=outside + 1, unknown=outside)))
 
 
 def _as_ids(feature: RawFeature) -> IdFeature:
@@ -176,18 +233,16 @@ def keys_of(column: pa.Array, name: str) -> NDArray[np.int64]:
     return IdColumn(keys, cells.offsets).single(f"key column {name!r}", missing=NO_KEY)
 
 
-def _tensors(columns: dict[str, IdColumn]) -> dict[str, Ids]:
+def _tensors(encoded: EncodedRows) -> dict[str, Ids]:
     """Hand the ids to torch; those with one id per row share one block of memory [S, B]."""
-    singles = [name for name, column in columns.items() if column.offsets is None]
-    block = torch.from_numpy(np.stack([columns[name].values for name in singles])) if singles else torch.empty(0)
-    shared = dict(zip(singles, block.unbind(0), strict=True))
-    return {
+    singles = dict(zip(encoded.singles.names, _tensor(encoded.singles.values).unbind(0), strict=True))
+    return {name: Ids(values) for name, values in singles.items()} | {
         name: Ids(
-            values=shared[name] if name in shared else _tensor(column.values),
-            offsets=None if column.offsets is None else _tensor(column.offsets),
-            weights=None if column.weights is None else _tensor(column.weights),
+            values=_tensor(bag.values),
+            offsets=None if bag.offsets is None else _tensor(bag.offsets),
+            weights=None if bag.weights is None else _tensor(bag.weights),
         )
-        for name, column in columns.items()
+        for name, bag in encoded.bags.items()
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from typing_extensions import assert_never
 
 from peprank.batch import MISSING
-from peprank.encode.cells import Cells, blank_to_null, cells_of, integers, is_valid, parsed_numbers
+from peprank.encode.cells import Cells, blank_to_null, cells_of, integers, is_valid, parsed_numbers, shown
 from peprank.encode.hashing import murmur64
 from peprank.encode.ragged import IdColumn
+from peprank.encode.words import WordIndex
 from peprank.errors import DataError, SpecError
 from peprank.spec.feature import Hashed, Identity, IdFeature, IdRule, Vocabulary
 
@@ -35,15 +35,14 @@ def lookup(rule: IdRule) -> Lookup:
         case Hashed():
             return partial(_hashed, np.uint64(rule.rows))
         case Vocabulary():
-            return _VocabularyIndex.of(rule).find
+            return _listed(rule)
         case _:
             assert_never(rule)
 
 
 def _identity(rule: Identity, values: pa.Array) -> tuple[NDArray[np.int64], int]:
     if pa.types.is_string(values.type):
-        is_decimal = pc.match_substring_regex(values, _DECIMAL)  # a plain cast would read 0x10 as 16
-        values = pc.if_else(is_decimal, values, None).cast(pa.int64()).fill_null(MISSING)
+        values = decimals(values).fill_null(MISSING)
     ids: NDArray[np.int64] = values.to_numpy()
     is_outside = ids.view(np.uint64) >= np.uint64(rule.rows)  # negative ones are huge as unsigned
     num_outside = int(np.count_nonzero(is_outside))
@@ -53,44 +52,33 @@ def _identity(rule: Identity, values: pa.Array) -> tuple[NDArray[np.int64], int]
 
 
 def _hashed(rows: np.uint64, values: pa.Array) -> tuple[NDArray[np.int64], int]:
-    hashes = murmur64(_texts(values))
+    hashes = murmur64(texts(values))
     hashes -= hashes // rows * rows  # the remainder; numpy's own takes twice as long
     return hashes.view(np.int64), 0
 
 
-def _texts(values: pa.Array) -> pa.Array:
+def decimals(strings: pa.Array) -> pa.Array:
+    """Whole decimal numbers of up to 18 digits as int64, null where a string is none."""
+    is_decimal = pc.match_substring_regex(strings, _DECIMAL)  # a plain cast would read 0x10 as 16
+    return pc.if_else(is_decimal, strings, None).cast(pa.int64())
+
+
+def texts(values: pa.Array) -> pa.Array:
     """Integers as their decimal strings."""
     return values if pa.types.is_string(values.type) else values.cast(pa.string())
 
 
-@dataclass(frozen=True, slots=True)
-class _VocabularyIndex:
-    """Words by ascending hash. `pc.index_in` would build its table again for every batch."""
+def _listed(rule: Vocabulary) -> Lookup:
+    index = WordIndex.of(pa.array(rule.words, pa.string()))
+    if index.twins is not None:
+        raise SpecError("vocabulary", len(rule.words), "two words have the same 64-bit hash; leave one of them out")
+    ids = np.array((*rule.ids, rule.unknown), np.int64)  # place -1 is the last
 
-    hashes: NDArray[np.uint64]  # [V]
-    words: pa.Array  # [V]
-    ids: NDArray[np.int64]  # [V]
-    unknown: int
+    def find(values: pa.Array) -> tuple[NDArray[np.int64], int]:
+        places = index.find(texts(values))
+        return ids[places], int(np.count_nonzero(places < 0))
 
-    @classmethod
-    def of(cls, rule: Vocabulary) -> _VocabularyIndex:
-        words = pa.array(rule.words, pa.string())
-        hashes = murmur64(words)
-        order = np.argsort(hashes)
-        hashes = hashes[order]
-        if (hashes[1:] == hashes[:-1]).any():
-            raise SpecError("vocabulary", len(words), "two words have the same 64-bit hash; leave one of them out")
-        return cls(hashes, words.take(pa.array(order)), np.array(rule.ids, np.int64)[order], rule.unknown)
-
-    def find(self, values: pa.Array) -> tuple[NDArray[np.int64], int]:
-        """A word is listed if its hash is, and the word behind that hash is the same."""
-        if not len(self.words):
-            return np.full(len(values), self.unknown, np.int64), len(values)
-        texts = _texts(values)
-        places = np.searchsorted(self.hashes, murmur64(texts))
-        places[places == len(self.hashes)] = 0
-        is_listed = pc.equal(texts, self.words.take(pa.array(places))).to_numpy(zero_copy_only=False)
-        return np.where(is_listed, self.ids[places], self.unknown), int(np.count_nonzero(~is_listed))
+    return find
 
 
 class IdEncoder:
@@ -168,7 +156,7 @@ class IdEncoder:
         with np.errstate(over="ignore"):
             weights: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)
         if not np.isfinite(weights).all():
-            text = texts[int(np.argmin(np.isfinite(weights)))].as_py()
+            text = shown(texts[int(np.argmin(np.isfinite(weights)))])
             raise DataError(f"{what}: {text!r} is not finite")
         return weights
 

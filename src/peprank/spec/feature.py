@@ -10,6 +10,7 @@ from peprank.errors import SpecError
 from peprank.spec.formula import parse
 
 ROWS_END = 2**40  # of a table: sparse optimisers sort ids of 40 bits
+UNKNOWN_WORD = "<OOV>"  # stands at id 1 of a vocabulary without default_bucketize_value, as the peer has it
 
 
 class Side(Enum):
