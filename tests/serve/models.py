@@ -12,6 +12,7 @@ from peprank import bundle as bundles
 from peprank.bundle import ConfigSource
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
+from peprank.infer import Precision
 from peprank.models import build
 from peprank.serve import model as models
 from peprank.serve.model import Output, ServedModel, TensorInfo
@@ -39,8 +40,8 @@ def save_bundle(path: Path, *, seed: int = 3, step: int = 12) -> Path:
 
 
 def load(path: Path, name: str, version: str) -> ServedModel:
-    """`models.load` of a bundle of the tiny plan."""
-    return models.load(path, name, version, NoRows)
+    """`models.load` of a bundle of the tiny plan, the same on every processor."""
+    return models.load(path, name, version, NoRows, precision=Precision.FLOAT32)
 
 
 def put(path: Path, content: str = "good") -> Path:

@@ -19,7 +19,7 @@ _SWAPS = 20
 
 def answer(model: ServedModel) -> InferResponse:
     """The answer to a request for the scores of the golden rows, which both bundles share."""
-    return model.answer(InferRequest(inputs={}), model.scorer.logits(model.scorer.encoder.features(model.golden_rows)))
+    return model.answer(InferRequest(inputs={}), model.logits(model.scorer.encoder.features(model.golden_rows)))
 
 
 def test_every_answer_under_swaps_is_exactly_that_of_the_version_it_names(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from peprank import bundle as bundles
+from peprank.batch import Features
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
+from peprank.infer import Engine, Precision
 from peprank.predict import Scorer
 from peprank.sealed import digest
+from peprank.serve.arithmetic import make_engine
 from peprank.serve.request import InferRequest, InferResponse, OutputTensor
 from peprank.spec.pipeline import PipelineSpec
 
@@ -72,6 +76,7 @@ class ServedModel:
     name: str
     version: str
     scorer: Scorer
+    engine: Engine
     rows: Rows
     golden_rows: pa.RecordBatch  # raw, as `peprank export` kept them: examples of requests
     sha256: str  # of the bundle's manifest, which holds the hash of each file
@@ -81,7 +86,7 @@ class ServedModel:
         """Training steps behind the weights."""
         return self.scorer.step
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Output, ...]:
         """What an answer holds, in order."""
         none = np.empty((0, self.scorer.spec.model.logit_slices[-1].stop), np.float32)
@@ -113,6 +118,16 @@ class ServedModel:
             "output": [_configured(tensor) for tensor in self.outputs],
         }
 
+    def logits(self, features: Features) -> NDArray[np.float32]:
+        """Logits of encoded rows.
+
+        Shapes: B rows -> float32 [B, K], columns as `ModelSpec.logit_slices`
+
+        Raises:
+            DataError: an id lies outside its table, or a row's domain has no parts of the model.
+        """
+        return self.engine.logits(features)
+
     def answer(self, request: InferRequest, logits: NDArray[np.float32]) -> InferResponse:
         """All outputs of a request whose rows have these logits [N, K]."""
         columns = self.scorer.output_arrays(logits)
@@ -120,20 +135,27 @@ class ServedModel:
         return InferResponse(model_name=self.name, model_version=self.version, id=request.id, outputs=outputs)
 
 
-def load(path: Path, name: str, version: str, make_rows: MakeRows) -> ServedModel:
+def load(
+    path: Path, name: str, version: str, make_rows: MakeRows, *, precision: Precision | None = None
+) -> ServedModel:
     """Load a bundle that reproduces its golden rows, and warm it up on them.
+
+    Args:
+        precision: None: the fastest that the golden rows bear.
 
     Raises:
         PeprankError: it cannot be used; says why.
     """
     bundle = bundles.load(path)
     _check_finite({f"weight '{key}'": value for key, value in bundle.ranker.weights().items()}, path)
+    scorer, golden_rows = Scorer(bundle), bundles.read_rows(path).combine_chunks().to_batches()[0]
     model = ServedModel(
         name=name,
         version=version,
-        scorer=Scorer(bundle),
+        scorer=scorer,
+        engine=make_engine(scorer, golden_rows, precision),
         rows=make_rows(bundle.spec, bundle.encoder),
-        golden_rows=bundles.read_rows(path).combine_chunks().to_batches()[0],
+        golden_rows=golden_rows,
         sha256=digest(path),
     )
     _warm_up(model, path)
@@ -143,7 +165,7 @@ def load(path: Path, name: str, version: str, make_rows: MakeRows) -> ServedMode
 def _warm_up(model: ServedModel, path: Path) -> None:
     """Score one golden row, then all: the first calls of a library are slow, and no score may be NaN."""
     for rows in (model.golden_rows.slice(0, 1), model.golden_rows):
-        outputs = model.scorer.output_arrays(model.scorer.logits(model.scorer.encoder.features(rows)))
+        outputs = model.scorer.output_arrays(model.logits(model.scorer.encoder.features(rows)))
         _check_finite({f"output '{key}' of a golden row": torch.from_numpy(v) for key, v in outputs.items()}, path)
 
 
