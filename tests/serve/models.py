@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import pyarrow as pa
 
 from peprank import bundle as bundles
 from peprank.bundle import ConfigSource
@@ -15,21 +16,17 @@ from peprank.errors import ArtifactError
 from peprank.infer import Precision
 from peprank.models import build
 from peprank.serve import model as models
-from peprank.serve.model import Output, ServedModel, TensorInfo
+from peprank.serve.model import ServedModel
+from peprank.serve.rows import RequestRows
 from peprank.spec.pipeline import PipelineSpec
 from tests import tiny
 
 SOURCE = ConfigSource(text=tiny.CONFIG, assets={})
 
 
-class NoRows:
-    """Stands in for `RequestRows`."""
-
-    def __init__(self, spec: PipelineSpec, encoder: Encoder) -> None:
-        self.spec, self.encoder = spec, encoder
-
-    def inputs(self) -> Iterable[TensorInfo]:
-        return (Output("user", "INT64", (-1,)), Output("item", "BYTES", (-1,)))
+def read_rows(spec: PipelineSpec, encoder: Encoder, schema: pa.Schema) -> RequestRows:
+    """Without items."""
+    return RequestRows(spec, encoder, schema=schema)
 
 
 def save_bundle(path: Path, *, seed: int = 3, step: int = 12) -> Path:
@@ -41,7 +38,7 @@ def save_bundle(path: Path, *, seed: int = 3, step: int = 12) -> Path:
 
 def load(path: Path, name: str, version: str) -> ServedModel:
     """`models.load` of a bundle of the tiny plan, the same on every processor."""
-    return models.load(path, name, version, NoRows, precision=Precision.FLOAT32)
+    return models.load(path, name, version, read_rows, precision=Precision.FLOAT32)
 
 
 def put(path: Path, content: str = "good") -> Path:

@@ -39,6 +39,10 @@ def test_metadata_names_inputs_and_outputs(model: ServedModel) -> None:
         "inputs": [
             {"name": "user", "datatype": "INT64", "shape": [-1]},
             {"name": "item", "datatype": "BYTES", "shape": [-1]},
+            {"name": "tags", "datatype": "BYTES", "shape": [-1, -1]},
+            {"name": "tab", "datatype": "BYTES", "shape": [-1]},
+            {"name": "price", "datatype": "FP32", "shape": [-1]},
+            {"name": "age", "datatype": "FP64", "shape": [-1]},
         ],
         "outputs": [{"name": name, "datatype": "FP32", "shape": [-1]} for name in outputs],
     }

@@ -7,18 +7,21 @@ import logging
 import shutil
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from peprank.bundle import ConfigSource
+from peprank.encode import Encoder
 from peprank.errors import ArtifactError, RequestError, SpecError
 from peprank.serve.loading import Load
-from peprank.serve.model import ServedModel, TensorInfo
+from peprank.serve.model import ServedModel
 from peprank.serve.repository import Repository
-from tests.serve.models import Heard, load, load_made_up, put, save_bundle
+from tests import tiny
+from tests.serve.models import Heard, load, load_made_up, put, read_rows, save_bundle
 
 _WAIT_S = 60
 
@@ -412,13 +415,12 @@ def test_a_folder_that_is_neither_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_change_of_inputs_or_outputs_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    class OtherRows:
-        def inputs(self) -> Iterable[TensorInfo]:
-            return ()
+    spec = ConfigSource(text=tiny.CONFIG.replace(', "price", "age"]', "]"), assets={}).lower().spec
+    encoder = Encoder(spec, serving=True)
 
     def other(path: Path, name: str, version: str) -> ServedModel:
         model = load_made_up(path, name, version)
-        return model if version == "1" else replace(model, rows=OtherRows())
+        return model if version == "1" else replace(model, rows=read_rows(spec, encoder, model.golden_rows.schema))
 
     caplog.set_level(logging.INFO)
     put(tmp_path / "ctr" / "1", "one")
@@ -426,5 +428,5 @@ def test_a_change_of_inputs_or_outputs_is_told(tmp_path: Path, caplog: pytest.Lo
     put(tmp_path / "ctr" / "2", "two")
     look(repository)
     told = "model 'ctr' version 2 answers (step 12, sha256 two, in float32)"
-    gone = "inputs that are gone: item BYTES [-1], user INT64 [-1]"
+    gone = "inputs that are gone: age FP64 [-1], price FP32 [-1]"
     assert f"{told}; {gone}" in caplog.messages

@@ -46,7 +46,7 @@ class Folder:
     Args:
         root: the repository or bundle. Symbolic links below it are not followed.
         bundle_name: the bundle's model; None: a repository.
-        extras: files that every model is made with besides its bundle.
+        extras: files, or folders of files, that every model is made with besides its bundle.
     """
 
     root: Path
@@ -134,7 +134,7 @@ def stamp_of(path: Path, extras: Sequence[Path] = ()) -> Stamp:
     """
     with os.scandir(path) as entries:
         own = sorted(part for entry in entries for part in _of(entry))
-    return (*own, *(_of_extra(extra) for extra in extras))
+    return (*own, *(part for extra in extras for part in _of_extra(extra)))
 
 
 def _of(entry: os.DirEntry[str]) -> Stamp:
@@ -142,9 +142,11 @@ def _of(entry: os.DirEntry[str]) -> Stamp:
     return ((entry.name, about.st_size, about.st_mtime_ns, about.st_ino),)
 
 
-def _of_extra(path: Path) -> tuple[str, int, int, int]:
+def _of_extra(path: Path) -> Stamp:
     try:
+        if path.is_dir():
+            return stamp_of(path)
         about = path.stat()
     except OSError:  # whoever reads it will say so
-        return (path.name, 0, 0, 0)
-    return (path.name, about.st_size, about.st_mtime_ns, about.st_ino)
+        return ()
+    return ((path.name, about.st_size, about.st_mtime_ns, about.st_ino),)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,44 +23,20 @@ from peprank.infer import Engine, Precision
 from peprank.predict import Scorer
 from peprank.sealed import digest
 from peprank.serve.arithmetic import make_engine
+from peprank.serve.inputs import InputInfo
 from peprank.serve.request import InferRequest, InferResponse, OutputTensor
+from peprank.serve.rows import RequestRows
 from peprank.spec.pipeline import PipelineSpec
 
 PLATFORM = "peprank"
 _CONFIG_TYPES = {"BYTES": "TYPE_STRING"}  # all others are TYPE_ and the protocol's name
 
 
-class TensorInfo(Protocol):
-    """An input or output as metadata names it; -1 is any number."""
-
-    @property
-    def name(self) -> str:
-        """As in requests."""
-        ...
-
-    @property
-    def datatype(self) -> str:
-        """INT64, FP32, BYTES, ..."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[-1] or [-1, width]."""
-        ...
+# Plan, encoder, and the columns and types of rows that the model scored before -> how to read requests for it
+MakeRows: TypeAlias = Callable[[PipelineSpec, Encoder, pa.Schema], RequestRows]
 
 
-class Rows(Protocol):
-    """Turns requests into rows of one plan."""
-
-    def inputs(self) -> Iterable[TensorInfo]:
-        """What a request may hold."""
-        ...
-
-
-MakeRows: TypeAlias = Callable[[PipelineSpec, Encoder], Rows]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """An output as metadata names it."""
 
@@ -77,7 +53,7 @@ class ServedModel:
     version: str
     scorer: Scorer
     engine: Engine
-    rows: Rows
+    rows: RequestRows
     golden_rows: pa.RecordBatch  # raw, as `peprank export` kept them: examples of requests
     sha256: str  # of the bundle's manifest, which holds the hash of each file
 
@@ -91,7 +67,9 @@ class ServedModel:
         """What an answer holds, in order."""
         none = np.empty((0, self.scorer.spec.model.logit_slices[-1].stop), np.float32)
         columns = self.scorer.output_arrays(none)
-        return tuple(Output(name, "FP32", (-1, *values.shape[1:])) for name, values in columns.items())
+        return tuple(
+            Output(name=name, datatype="FP32", shape=(-1, *values.shape[1:])) for name, values in columns.items()
+        )
 
     def metadata(self, versions: Iterable[str] | None = None) -> dict[str, Any]:
         """The protocol's model metadata.
@@ -141,6 +119,7 @@ def load(
     """Load a bundle that reproduces its golden rows, and warm it up on them.
 
     Args:
+        make_rows: gives what reads requests.
         precision: None: the fastest that the golden rows bear.
 
     Raises:
@@ -154,7 +133,7 @@ def load(
         version=version,
         scorer=scorer,
         engine=make_engine(scorer, golden_rows, precision),
-        rows=make_rows(bundle.spec, bundle.encoder),
+        rows=make_rows(bundle.spec, bundle.encoder, golden_rows.schema),
         golden_rows=golden_rows,
         sha256=digest(path),
     )
@@ -176,10 +155,10 @@ def _check_finite(values: Mapping[str, Tensor], path: Path) -> None:
             raise ArtifactError(f"{path}: {place} is not finite; export a checkpoint from before it went wrong")
 
 
-def _described(tensor: TensorInfo) -> dict[str, Any]:
+def _described(tensor: InputInfo | Output) -> dict[str, Any]:
     return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
 
 
-def _configured(tensor: TensorInfo) -> dict[str, Any]:
+def _configured(tensor: InputInfo | Output) -> dict[str, Any]:
     data_type = _CONFIG_TYPES.get(tensor.datatype, f"TYPE_{tensor.datatype}")
     return {"name": tensor.name, "data_type": data_type, "dims": list(tensor.shape)}
