@@ -34,6 +34,6 @@ def running(
         assert started.wait(10)
         yield port
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(10)
         assert not thread.is_alive()

@@ -71,11 +71,12 @@ class Client:
 
 
 def limits(app: ASGIApp = echo, **changed: Any) -> Limits:
-    settings = {
+    settings: dict[str, Any] = {
         "max_body_bytes": LIMIT,
         "max_bodies_bytes": TOGETHER,
         "body_timeout_s": 5.0,
         "max_requests": 2,
+        "on_refused": lambda _status: None,
     }
     return Limits(app, **(settings | changed))
 
@@ -91,10 +92,12 @@ def test_a_body_within_the_limits_arrives_whole(pieces: list[bytes]) -> None:
 
 
 def test_a_body_that_is_announced_too_large_is_refused_unread() -> None:
-    client = ask(limits(), Client([b"x"], {"Content-Length": str(LIMIT + 1)}))
+    refused: list[int] = []
+    client = ask(limits(on_refused=refused.append), Client([b"x"], {"Content-Length": str(LIMIT + 1)}))
     assert (client.status, client.taken) == (413, 0)
     assert client.error == "the body is over the limit of 102,400 bytes; send fewer rows"
     assert client.headers[b"connection"] == b"close"
+    assert refused == [413]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}])

@@ -29,6 +29,7 @@ VERBS = {
     "report": "Write one page that says how good a run is, or who wins a comparison, and where.",
     "export": "Turn a checkpoint into a bundle that scores and proves itself.",
     "predict": "Score rows with a bundle.",
+    "serve": "Answer requests for scores over HTTP, by the Open Inference Protocol.",
     "datasets": "Make training data from public logs, or made-up rows with a known truth.",
 }
 FAILED, BAD_CONFIG = 1, 2

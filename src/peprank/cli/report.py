@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from peprank.cli.extra import extra
 from peprank.cli.terminal import row_progress
-from peprank.errors import PeprankError
 
 EPILOG = """example:
   peprank report experiments/kuairand --out report.html
@@ -40,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge, count, write the page."""
-    with _extra("report"):
+    with extra("report"):
         from peprank import report
     made_at, who = datetime.now().astimezone(), {"user": args.user, "item": args.item}
     choices = {"checkpoint": args.checkpoint, "train_inputs": args.train_input, "eval_inputs": args.eval_input}
@@ -54,12 +52,3 @@ def run(args: argparse.Namespace) -> int:
     size_mb = args.out.stat().st_size / 1e6
     Console(highlight=False, soft_wrap=True).print(f"{args.out}: {size_mb:.1f} MB, open it in a browser", markup=False)
     return 0
-
-
-@contextmanager
-def _extra(name: str) -> Iterator[None]:
-    """Import a room that needs packages which the other verbs do without."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise PeprankError(f"{error.name} is not installed; pip install 'peprank[{name}]'") from error

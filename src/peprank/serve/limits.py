@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -24,16 +24,25 @@ class Limits:
         max_bodies_bytes: of the bodies of all requests under way.
         body_timeout_s: from the headers to the last byte.
         max_requests: POSTs under way. A GET is always answered: a server under load is alive, and says so.
+        on_refused: told the status of each refusal.
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, max_bodies_bytes: int, body_timeout_s: float, max_requests: int
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        max_bodies_bytes: int,
+        body_timeout_s: float,
+        max_requests: int,
+        on_refused: Callable[[int], None],
     ) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
         self.max_bodies_bytes = max_bodies_bytes
         self.body_timeout_s = body_timeout_s
         self.max_requests = max_requests
+        self.on_refused = on_refused
         self._bodies_bytes = 0
         self._requests = 0
 
@@ -48,6 +57,7 @@ class Limits:
                 with self._one_more(scope["method"]):
                     await self.app(scope, _in_one_piece(chunks, receive), send)
         except RequestError as error:
+            self.on_refused(error.status)
             response = refusal(error)
             response.headers["connection"] = "close"
             await response(scope, receive, send)

@@ -64,6 +64,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._on_start, self._on_leave, self._on_hangup = on_start, on_leave, on_hangup
 
+    def stop(self) -> None:
+        """End in order; may be called from any thread."""
+        self.should_exit = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_start()

@@ -22,6 +22,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any that is free
     admin_port: int | None = None  # where models are loaded and unloaded, on 127.0.0.1 only; None: nowhere
+    name: str | None = None  # of a bundle's model; None: its folder's
+    keep_versions: int = 1  # of each model that answer, by number; the highest answers where none is named
     threads: int | None = None  # of the arithmetic; None: as many as torch takes
     max_body_bytes: int = 16 * _MIB
     max_bodies_bytes: int | None = None  # of all requests under way; None: one and a half max_body_bytes
@@ -54,6 +56,12 @@ class Settings:
             )
 
     @property
+    def url(self) -> str:
+        """Where requests go."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
     def bodies_bytes(self) -> int:
         """Bytes that the bodies of all requests under way may take together."""
         return self.max_bodies_bytes or self.max_body_bytes * 3 // 2
@@ -63,6 +71,7 @@ _DAY_S = 86_400
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
     "admin_port": (0, 65_535),
+    "keep_versions": (1, 100),
     "threads": (1, 1024),
     "max_body_bytes": (1024, 2**31),
     "max_requests": (1, 100_000),

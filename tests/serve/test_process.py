@@ -1,0 +1,165 @@
+"""`peprank serve` as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from peprank.cli.main import main
+from peprank.errors import SpecError
+from peprank.serve.server import bind
+from tests.serve.models import save_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_bundle(tmp_path_factory.mktemp("process") / "tiny")
+
+
+def command(*arguments: Any) -> list[str]:
+    return [sys.executable, "-m", "peprank", "serve", *map(str, arguments)]
+
+
+class Process:
+    """A server that has said where it is."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said: list[str] = []
+        assert process.stderr is not None
+        for line in process.stderr:
+            self.said.append(line.rstrip("\n"))
+            if line.startswith("  curl"):
+                break
+        text = "\n".join(self.said)
+        found = re.search(r"serving at (http://\S+), ctrl-C stops", text)
+        assert found is not None, text
+        self.url, self.curl = found[1], self.said[-1].strip()
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@contextmanager
+def served(*arguments: Any) -> Iterator[Process]:
+    with subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Process(process)
+        finally:
+            process.kill()
+
+
+def test_the_command_that_is_printed_scores_a_row(bundle: Path) -> None:
+    with served(bundle, "--port", 0) as server:
+        done = subprocess.run(["bash", "-c", server.curl], capture_output=True, timeout=30, check=True)
+        assert "tiny: version 1, step 12, tasks ctr, cvr" in server.said
+        assert server.end(signal.SIGINT) == 0
+    answer = orjson.loads(done.stdout)
+    assert answer["model_name"] == "tiny"
+    assert [output["name"] for output in answer["outputs"]] == ["probs_ctr", "logits_ctr", "probs_cvr", "logits_cvr"]
+
+
+def test_the_access_log_goes_to_standard_output(bundle: Path) -> None:
+    with served(bundle, "--port", 0, "--access-log") as server:
+        subprocess.run(["bash", "-c", server.curl], capture_output=True, timeout=30, check=True)
+        assert server.end(signal.SIGTERM) == 0
+        assert server.process.stdout is not None
+        (line,) = server.process.stdout.read().splitlines()
+    assert orjson.loads(line).items() >= {"model": "tiny", "status": 200, "rows": 1}.items()
+
+
+class Caller(threading.Thread):
+    """Ask again and again, on one connection as long as it lasts, until no connection can be had."""
+
+    def __init__(self, url: str, body: bytes) -> None:
+        super().__init__()
+        self.url, self.body = f"{url}/v2/models/tiny/infer", body
+        self.statuses: list[int] = []
+        self.faults: list[str] = []
+
+    def run(self) -> None:
+        with httpx.Client(timeout=30) as client:
+            while True:
+                try:
+                    self.statuses.append(client.post(self.url, content=self.body).status_code)
+                except httpx.ConnectError:
+                    return
+                except httpx.HTTPError as error:
+                    self.faults.append(repr(error))
+                    return
+
+
+def test_sigterm_leaves_no_request_unanswered(bundle: Path) -> None:
+    with served(bundle, "--port", 0, "--grace-s", 10) as server:
+        body = server.curl.partition(" -d ")[2].strip("'").encode()
+        callers = [Caller(server.url, body) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        while any(len(caller.statuses) < 5 for caller in callers):
+            time.sleep(0.05)
+        began = time.monotonic()
+        assert server.end(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 10
+        for caller in callers:
+            caller.join(30)
+    assert [caller.faults for caller in callers] == [[], [], [], []]
+    assert [set(caller.statuses) for caller in callers] == [{200}] * 4
+
+
+def test_a_server_that_is_asked_to_look_for_versions_goes_on(bundle: Path) -> None:
+    with served(bundle, "--port", 0, "--poll-s", 0) as server:
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert httpx.get(f"{server.url}/v2/health/ready").json() == {"ready": True}
+        busy = subprocess.run(
+            command(bundle, "--port", httpx.URL(server.url).port),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert busy.returncode == 1
+    assert busy.stderr.startswith(f"peprank: --port = {httpx.URL(server.url).port}: cannot be had at 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere"], 1, "peprank: nowhere: is neither a bundle"),
+        (["nowhere", "--port", "70000"], 1, "peprank: --port = 70000: must be 0 to 65,535"),
+        (["nowhere", "--max-body", "16MB"], 2, "'16MB' is no size; write a number of bytes, or as in 512KiB"),
+        (["nowhere", "--host", "192.0.2.1"], 1, "peprank: --port = 8080: cannot be had at 192.0.2.1"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        found = main(["serve", *arguments])
+    except SystemExit as leaving:  # argparse
+        found = int(str(leaving.code))
+    assert found == code
+    assert said in capsys.readouterr().err
+
+
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(SpecError, match="--host = 'nowhere': is no address of this machine"):
+        bind("nowhere", 0)
