@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peprank import config
-from peprank.config import Lowered
+from peprank.config import ConfigFile, Lowered
 from peprank.errors import ArtifactError
 from peprank.sealed import write_whole
 
@@ -29,8 +29,18 @@ class ConfigSource:
         Raises:
             ConfigError: the text does not check, say because another version of peprank wrote it.
         """
-        file = config.parse(self.text, _TEXT, overrides=self.overrides, is_json=self.is_json)
-        return config.lower(file, open_text=self._asset)
+        return config.lower(self._file(), open_text=self._asset)
+
+    def settings(self) -> dict[str, str]:
+        """Every field that the text and the overrides set: its path, and its value as text.
+
+        Raises:
+            ConfigError: the text breaks the grammar.
+        """
+        return config.settings_of(self._file().message)
+
+    def _file(self) -> ConfigFile:
+        return config.parse(self.text, _TEXT, overrides=self.overrides, is_json=self.is_json)
 
     def _asset(self, path: str) -> str:
         if path not in self.assets:

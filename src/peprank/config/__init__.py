@@ -2,5 +2,6 @@
 
 from peprank.config.lower import Lowered, load, lower, read_text_file
 from peprank.config.read import ConfigFile, parse, read
+from peprank.config.settings import settings_of
 
-__all__ = ["ConfigFile", "Lowered", "load", "lower", "parse", "read", "read_text_file"]
+__all__ = ["ConfigFile", "Lowered", "load", "lower", "parse", "read", "read_text_file", "settings_of"]
