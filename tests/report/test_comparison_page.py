@@ -111,6 +111,10 @@ def test_each_model_has_its_line_in_the_curves(page: Parsed) -> None:
     assert ["pepnet", "single", "&lt;img src=x onerro…", "a guess"] in names
 
 
+def test_curves_say_that_they_are_of_one_seed(page: Parsed) -> None:
+    assert "of the first seed of each model only (1, or the next one that has not failed)" in page.text
+
+
 def test_the_diagonal_of_a_calibration_curve_ends_a_little_above_its_points(page: Parsed) -> None:
     (plot, *_) = [plot for plot in page.plots if plot["data"][-1].get("name") == "right"]
     assert plot["data"][-1]["x"] == plot["data"][-1]["y"] == [0.0, pytest.approx(1.1 * 0.6)]
@@ -127,6 +131,7 @@ def test_one_seed_and_nothing_but_failures_make_pages_too() -> None:
     text = Parsed(page_of(one)).text
     assert "One seed, so no spread is known." in text
     assert "There is nothing to compare with the reference." in text
+    assert "of the first seed of each model" not in text
     failed = Parsed(page_of(replace(comparison, standings=comparison.standings[3:])))
     assert "No contender has scores for a whole seed." in failed.text
 

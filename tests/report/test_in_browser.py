@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ from playwright.sync_api import Browser
 
 from peprank.report.comparison import comparison_page
 from peprank.report.html import render
+from peprank.report.runs import page_of
 from tests.report import world
 from tests.report.browser import Opened, chromium, opened
 from tests.report.contest import DOMAINS, NASTY, contest
+from tests.report.several import three
+
+_SIZES = [(390, False), (390, True), (1280, False), (1280, True)]
+_SIZE_NAMES = ["phone by day", "phone at night", "desk by day", "desk at night"]
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +32,14 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("comparison") / "page.html"
     made = comparison_page(contest(), None, name="by hand", made_at=world.MADE_AT, version="1")
     path.write_text(render(made), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("several") / "page.html"
+    base, wide, deep = three()
+    path.write_text(render(page_of([base, wide, replace(deep, name=NASTY)])), "utf-8")
     return path
 
 
@@ -60,6 +74,42 @@ def test_the_page_of_a_comparison_is_whole_and_quiet(
 ) -> None:
     with opened(browser, comparison, width=width, dark=dark) as found:
         check_all_of(found)
+
+
+@pytest.mark.parametrize(("width", "dark"), _SIZES, ids=_SIZE_NAMES)
+def test_the_page_of_several_runs_is_whole_and_quiet(browser: Browser, several: Path, width: int, dark: bool) -> None:
+    with opened(browser, several, width=width, dark=dark) as found:
+        check_all_of(found)
+        seen = found.page.evaluate(_CONTRAST)
+        ratio, node = seen["lowest"]
+        assert ratio >= 4.5, node  # WCAG 2.1, level AA
+
+
+def test_a_map_of_runs_shows_both_numbers_under_the_pointer(browser: Browser, several: Path) -> None:
+    with opened(browser, several) as found:
+        plot = found.page.locator("#differences .plot").first
+        plot.scroll_into_view_if_needed()
+        area = plot.locator(".nsewdrag").first
+        area.wait_for()
+        box = area.bounding_box()
+        assert box is not None
+        found.page.mouse.move(box["x"] + 20, box["y"] + 3.5 * box["height"] / 9)  # fourth line, first run
+        said = plot.locator(".hoverlayer .hovertext").first
+        said.wait_for()
+        text = said.text_content() or ""
+        assert "click · all, wide" in text
+        assert "GAUC 0.7300, base 0.7000: gain +0.0300" in text
+
+
+def test_a_table_of_runs_sorts_by_any_task(browser: Browser, several: Path) -> None:
+    with opened(browser, several) as found:
+        table = found.page.locator("#tasks table").first
+        names = table.locator("tbody tr > :first-child")
+        assert names.all_text_contents() == ["base", "wide", NASTY]
+        table.locator("thead button", has_text="click").click()
+        assert names.all_text_contents() == ["wide", "base", NASTY]
+        table.locator("thead button", has_text="like").click()
+        assert names.all_text_contents() == ["base", "wide", NASTY]
 
 
 def test_names_are_shown_as_they_are_and_numbers_under_the_pointer(browser: Browser, comparison: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import peprank
 from peprank import api
 from peprank.cli.main import main
-from peprank.report import write_run
+from peprank.report import write_runs
 from tests.report import world
 from tests.report.parsed import Parsed
 
@@ -137,7 +137,7 @@ def test_the_page_says_what_it_stands_on(page: Parsed, html: str) -> None:
 def test_what_is_gone_is_said(folder: Path, tmp_path: Path) -> None:
     model = Path(shutil.copytree(folder / "model", tmp_path / "model"))
     (model / "metrics.jsonl").unlink()
-    write_run(model, tmp_path / "page.html", made_at=world.MADE_AT, train_inputs=[str(tmp_path / "gone.parquet")])
+    write_runs([model], tmp_path / "page.html", made_at=world.MADE_AT, train_inputs=[str(tmp_path / "gone.parquet")])
     text = Parsed((tmp_path / "page.html").read_text("utf-8")).text
     assert "Training rows could not be counted." in text
     assert "gone.parquet" in text

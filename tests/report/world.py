@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import peprank
-from peprank.report import write_run
+from peprank.report import write_runs
 from tests import tiny
 
 NASTY = "</script><script>alert(1)</script>"  # a domain whose name wants to run
@@ -41,5 +41,5 @@ def trained(folder: Path) -> Path:
 
 def page_of_run(folder: Path) -> Path:
     """Train and report."""
-    write_run(trained(folder), folder / "report.html", made_at=MADE_AT)
+    write_runs([trained(folder)], folder / "report.html", made_at=MADE_AT)
     return folder / "report.html"

@@ -26,7 +26,7 @@ VERBS = {
     "evaluate": "Measure a bundle or a trained model on labelled rows, per task and domain.",
     "gates": "Look at the gates of a model: which fields each domain turns up, which layers each task.",
     "importance": "Say how much a model needs each feature, per task and domain: shuffle it and judge anew.",
-    "report": "Write one page that says how good a run is, or who wins a comparison, and where.",
+    "report": "Write one page that says how good a run is, which of several leads, or who wins a comparison.",
     "export": "Turn a checkpoint into a bundle that scores and proves itself.",
     "predict": "Score rows with a bundle.",
     "serve": "Answer requests for scores over HTTP, by the Open Inference Protocol.",

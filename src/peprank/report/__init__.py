@@ -1,5 +1,5 @@
 """Results -> one self-contained HTML page with plots. Needs the extra packages of `peprank[report]`."""
 
-from peprank.report.write import is_comparison, write_comparison, write_run
+from peprank.report.write import is_comparison, write_comparison, write_runs
 
-__all__ = ["is_comparison", "write_comparison", "write_run"]
+__all__ = ["is_comparison", "write_comparison", "write_runs"]

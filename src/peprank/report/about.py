@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +13,10 @@ import torch
 
 from peprank.models import Description
 from peprank.report import blocks
-from peprank.report.blocks import Block, Code, Column, Fold, Section, Text, table_of
+from peprank.report.blocks import Block, Cell, Code, Column, Fold, Section, Table, Text, once_or_folded, table_of
 
 _PACKAGES = ("peprank", "torch", "numpy", "pyarrow")
+_LONGEST = 60  # characters of a setting's value in a table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Config:
 
     text: str
     changes: tuple[str, ...]
+    settings: Mapping[str, str]  # path of each field that the two set -> its value
 
 
 def environment() -> dict[str, str]:
@@ -57,13 +60,74 @@ def model_section(model: Description) -> Section:
     return Section("model", "Model", (Text(text), parts, equations))
 
 
-def config_section(config: Config, surroundings: dict[str, str]) -> Section:
+def models_section(models: Mapping[str, Description]) -> Section:
+    """The size of each run's network, then its parts."""
+    sizes = table_of(
+        "The networks",
+        list(models.items()),
+        [
+            (Column("Run", is_text=True), lambda item: blocks.words(item[0])),
+            (Column("Dense", "Parameters outside the tables"), lambda item: blocks.count(item[1].dense_parameters)),
+            (
+                Column("Embedding", "Parameters in the tables"),
+                lambda item: blocks.count(item[1].embedding_parameters),
+            ),
+            (Column("Multiply-adds", "Per row"), lambda item: blocks.count(item[1].multiply_adds)),
+            (Column("Network", is_text=True), lambda item: blocks.words(item[1].model)),
+        ],
+    )
+    each = {name: model_section(model).blocks for name, model in models.items()}
+    return Section("model", "Models", (sizes, *once_or_folded(each)))
+
+
+def config_section(config: Config, surroundings: Mapping[str, str]) -> Section:
     """The config's text, folded, and where the page was made."""
-    changes: tuple[Block, ...] = ()
+    return Section("config", "Config and environment", (*_config(config), _environment(surroundings)))
+
+
+def configs_section(configs: Mapping[str, Config], surroundings: Mapping[str, str]) -> Section:
+    """What the configs set differently, each config's text, and where the page was made."""
+    each = {name: tuple(_config(config)) for name, config in configs.items()}
+    parts = (*_settings(configs), *once_or_folded(each), _environment(surroundings))
+    return Section("config", "Configs and environment", parts)
+
+
+def _config(config: Config) -> Iterator[Block]:
     if config.changes:
-        changes = (Text("Changed from the command line:"), Code("\n".join(config.changes)))
+        yield Text("Changed from the command line:")
+        yield Code("\n".join(config.changes))
     lines = config.text.count("\n")
-    facts = table_of(
+    yield Fold(f"The config, {lines:,} lines", (Code(config.text),))
+
+
+def _settings(configs: Mapping[str, Config]) -> Iterator[Block]:
+    """The settings in which some config differs from the first; model_dir, in which all do, says nothing."""
+    first = next(iter(configs))
+    known = dict.fromkeys(path for config in configs.values() for path in config.settings if path != "model_dir")
+    differing = [path for path in known if len({config.settings.get(path) for config in configs.values()}) > 1]
+    if not differing:
+        yield Text("All runs have the same settings.")
+        return
+    columns: list[tuple[Column, Callable[[str], Cell]]] = [
+        (Column("Setting", is_text=True), lambda path: blocks.words(path.rpartition(".")[2])),
+        *((Column(name, is_text=True), _value(config)) for name, config in configs.items()),
+        (Column("Where", is_text=True), lambda path: blocks.words(path.rpartition(".")[0])),
+    ]
+    yield Text("Settings of the config with the changes from the command line; those that agree are left out.")
+    yield table_of(f"Settings that differ from those of {first}", differing, columns)
+
+
+def _value(config: Config) -> Callable[[str], Cell]:
+    return lambda path: blocks.words(_cut(config.settings.get(path, "not set")))
+
+
+def _cut(text: str) -> str:
+    """A value that fits a cell; the whole one is in the config below."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
+def _environment(surroundings: Mapping[str, str]) -> Table:
+    return table_of(
         "Where this page was made",
         list(surroundings.items()),
         [
@@ -71,8 +135,6 @@ def config_section(config: Config, surroundings: dict[str, str]) -> Section:
             (Column("Which", is_text=True), lambda item: blocks.words(item[1])),
         ],
     )
-    fold = Fold(f"The config, {lines:,} lines", (Code(config.text),))
-    return Section("config", "Config and environment", (*changes, fold, facts))
 
 
 def _processor() -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
-
-from peprank.evaluation import Measure
 
 UNDEFINED = "–"
 
@@ -144,11 +142,6 @@ def number(value: float | None, decimals: int = 4, reason: str = "") -> Cell:
     return missing(reason) if value is None else Cell(f"{value:.{decimals}f}", value)
 
 
-def measured(measure: Measure, decimals: int = 4) -> Cell:
-    """A cell of a measure, or of the reason why it is undefined."""
-    return number(measure.value, decimals, measure.reason or "")
-
-
 def missing(reason: str) -> Cell:
     """A cell without a number."""
     return Cell(UNDEFINED, reason=reason)
@@ -158,3 +151,19 @@ def table_of(caption: str, items: Sequence[Any], columns: Sequence[tuple[Column,
     """One row per item; each column says what it shows of one."""
     rows = tuple(tuple(show(item) for _, show in columns) for item in items)
     return Table(caption, tuple(column for column, _ in columns), rows)
+
+
+def once_or_folded(each: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
+    """What is told of each name: once where it is the same for all, else a fold for those that share it.
+
+    Args:
+        each: name -> its blocks.
+    """
+    groups: list[tuple[list[str], tuple[Block, ...]]] = []
+    for name, told in each.items():
+        known = next((names for names, same in groups if same == told), None)
+        if known is None:
+            groups.append(([name], told))
+        else:
+            known.append(name)
+    return groups[0][1] if len(groups) == 1 else tuple(Fold(", ".join(names), told) for names, told in groups)

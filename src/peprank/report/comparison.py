@@ -47,7 +47,7 @@ def comparison_page(
         seesaw_section(comparison),
         difference_section(comparison),
         measure_section(comparison),
-        model_curve_section(_curves(comparison)),
+        model_curve_section(_curves(comparison), _drawn_from(comparison)),
         *(_look(inside) if inside else ()),
     )
     return Page(
@@ -84,6 +84,15 @@ def _curves(comparison: Comparison) -> dict[str, list[Named]]:
     return by_task
 
 
+def _drawn_from(comparison: Comparison) -> str:
+    if len(comparison.seeds) == 1:
+        return "Over all rows."
+    return (
+        f"Over all rows, of the first seed of each model only ({comparison.seeds[0]}, or the next one that has not "
+        "failed): they show no spread."
+    )
+
+
 def _named(name: str, curve: Curve) -> Named:
     bins = Reliability(np.array(curve.rows), np.array(curve.positives), np.array(curve.mean_prob))
     points = np.array(curve.false_positive_rate), np.array(curve.true_positive_rate)
@@ -103,7 +112,7 @@ def _look(inside: Inside) -> Sequence[Section]:
     return [
         Section("inside", title, (Text(said),)),
         *([gates] if gates else []),
-        training_section(run.history, run.results, run.step),
+        training_section(run.training),
         data_section(run.data),
         model_section(run.model),
         config_section(run.config, run.environment),

@@ -40,13 +40,17 @@ def curve_section(curves: Sequence[Curves]) -> Section | None:
     return Section("curves", "Calibration and ROC", (Text(f"{_EXPLAINED} {note}"), *folds))
 
 
-def model_curve_section(by_task: Mapping[str, Sequence[Named]]) -> Section | None:
-    """One fold per task with a line per model; None where there is nothing to draw."""
+def model_curve_section(by_task: Mapping[str, Sequence[Named]], rows: str) -> Section | None:
+    """One fold per task with a line per model or run; None where there is nothing to draw.
+
+    Args:
+        rows: says what the curves are drawn from.
+    """
     if not by_task:
         return None
     folds = [_fold(task, curves) for task, curves in by_task.items()]
-    note = "A click on a model's name hides its line."
-    return Section("curves", "Calibration and ROC", (Text(f"{_EXPLAINED} With the first seed. {note}"), *folds))
+    note = f"{rows} A click on a name hides its line."
+    return Section("curves", "Calibration and ROC", (Text(f"{_EXPLAINED} {note}"), *folds))
 
 
 def _named(curve: Curves) -> Named:

@@ -90,9 +90,14 @@ def _places(comparison: Comparison, rivals: Sequence[Standing], measure: str) ->
     return [place for task, domain in wanted if (place := Place(task, domain, measure)) in tested]
 
 
-def _name(comparison: Comparison, place: Place) -> str:
-    where = "all" if place.domain is None else f"{comparison.domain_column} {place.domain}"
-    return f"{place.task} · {where}"
+def place_name(domain_column: str | None, place: Place) -> str:
+    """Such as "click · tab 1"."""
+    return f"{place.task} · {'all' if place.domain is None else f'{domain_column} {place.domain}'}"
+
+
+def reach_of(gains: Sequence[float]) -> float:
+    """How far the colours of a map of gains go to both sides."""
+    return float(np.percentile(np.abs(gains), _TYPICAL)) or _LEAST_REACH
 
 
 def _map(comparison: Comparison, rivals: Sequence[Standing], measure: str) -> blocks.Figure:
@@ -100,9 +105,9 @@ def _map(comparison: Comparison, rivals: Sequence[Standing], measure: str) -> bl
     tests = [[standing.against_reference.get(place) for standing in rivals] for place in places]
     found = [test for line in tests for test in line if test is not None]
     beyond = [test for test in found if test.state is not State.SAME]
-    reach = float(np.percentile([abs(test.gain) for test in beyond or found], _TYPICAL)) or _LEAST_REACH
+    reach = reach_of([test.gain for test in beyond or found])
     item = Map(
-        lines=[_name(comparison, place) for place in places],
+        lines=[place_name(comparison.domain_column, place) for place in places],
         columns=[standing.name for standing in rivals],
         values=[[_colour(test) for test in line] for line in tests],
         texts=[["" if test is None else _text(test) for test in line] for line in tests],
@@ -147,7 +152,7 @@ def _tests(comparison: Comparison, rivals: Sequence[Standing], measure: str) -> 
         found,
         [
             (Column("Model", is_text=True), lambda row: blocks.words(row[0].name)),
-            (Column("Where", is_text=True), lambda row: blocks.words(_name(comparison, row[1]))),
+            (Column("Where", is_text=True), lambda row: blocks.words(place_name(comparison.domain_column, row[1]))),
             (Column("Gain"), lambda row: lead_cell(row[2])),
             (Column("p"), lambda row: blocks.number(row[2].difference.p, 3)),
             (Column("Corrected p", "Holm, over the cells read beside it"), lambda row: blocks.number(row[2].p_holm, 3)),

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from peprank.bundle import ConfigSource
 from peprank.data import columns_of, open_rows
@@ -18,20 +15,42 @@ from peprank.evaluation import Evaluation, Gates, collect, gates_on
 from peprank.models import describe
 from peprank.predict import Scorer
 from peprank.report.about import Config, environment
-from peprank.report.census import Census, Counter, item_column, user_column
-from peprank.report.rows import Data, Rows
+from peprank.report.census import item_column, user_column
+from peprank.report.counts import Counts
+from peprank.report.rows import Data
 from peprank.report.run import Run
-from peprank.spec.pipeline import PipelineSpec
+from peprank.report.training import Training
 
 _BATCH_ROWS = 8192  # of the judged rows; a row's score does not depend on it
-_COUNTED_ROWS = 65_536  # at a time, of a few columns
+
+
+def names_of(model_dirs: Sequence[Path]) -> list[str]:
+    """Names that tell model_dirs apart: what is left of their paths without the ends that all share.
+
+    Example:
+        >>> names_of([Path("runs/base/model"), Path("runs/wide/model")])
+        ['base', 'wide']
+    """
+    paths = [model_dir.absolute().parts for model_dir in model_dirs]
+    start = _common(paths)
+    ends = [path[start:] for path in paths]
+    tail = _common([end[::-1] for end in ends])
+    return ["/".join(end[: len(end) - tail]) for end in ends]
+
+
+def _common(paths: Sequence[Sequence[str]]) -> int:
+    """With how many parts all paths begin; at least one part of each is left."""
+    most = min(map(len, paths)) - 1
+    return next((k for k in range(most) if len({path[k] for path in paths}) > 1), most)
 
 
 def gather_run(
+    name: str,
     model_dir: Path,
     scorer: Scorer,
     *,
     made_at: datetime,
+    counts: Counts,
     train_inputs: Sequence[str] | None = None,
     eval_inputs: Sequence[str] | None = None,
     user: str | None = None,
@@ -41,9 +60,11 @@ def gather_run(
     """Judge a model on labelled rows and collect what else its page tells.
 
     Args:
+        name: what the page calls the run.
         model_dir: what `train` filled.
         scorer: the model, of one of its checkpoints.
         made_at: the time of the page.
+        counts: rows that were counted for other runs of the page.
         train_inputs: rows to count; None: the config's train_input_path.
         eval_inputs: rows to judge on; None: the config's eval_input_path.
         user: column whose values are users; None: that of `gauc_feature`, or the first id on the user side.
@@ -61,23 +82,23 @@ def gather_run(
     source = ConfigSource.read(model_dir)
     model = describe(spec.model)
     columns = {"users": user or user_column(spec), "items": item or item_column(spec)}
-    counted = _counted("Judged rows", judged, spec, columns)  # first, for it is quick to say that a column is missing
+    counted = counts.of("Judged rows", judged, spec, columns)  # first, for it is quick to say that a column is missing
     evaluation = _judged(scorer, judged, on_rows)
+    results = evaluation.result()
     return Run(
-        name=model_dir.name or str(model_dir),
+        name=name,
         made_at=made_at,
-        step=scorer.step,
         model=model,
-        results=evaluation.result(),
+        results=results,
         curves=tuple(evaluation.curves()),
         gates=_gates(scorer, judged) if model.gates else None,
-        history=_history(model_dir),
+        training=Training(_history(model_dir), results.tasks, scorer.step),
         data=Data(
-            trained=_counted_if_there("Training rows", trained, spec, columns),
+            trained=counts.if_there("Training rows", trained, spec, columns),
             judged=counted,
             columns=columns,
         ),
-        config=Config(text=source.text, changes=source.overrides),
+        config=Config(text=source.text, changes=source.overrides, settings=source.settings()),
         environment=environment(),
     )
 
@@ -105,27 +126,3 @@ def _history(model_dir: Path) -> tuple[dict[str, Any], ...]:
         return tuple(json.loads(line) for line in path.read_text("utf-8").splitlines()) if path.is_file() else ()
     except ValueError as error:
         raise ArtifactError(f"{path}: a line is no JSON ({error}); remove it to get a page without curves") from error
-
-
-def _counted_if_there(title: str, inputs: Sequence[str], spec: PipelineSpec, columns: Mapping[str, str | None]) -> Rows:
-    """Counts of the rows in `inputs`, or why there are none: training data may be gone when a run is reported."""
-    try:
-        return _counted(title, inputs, spec, columns)
-    except DataError as error:
-        return Rows(title=title, paths=tuple(inputs), census=None, problem=str(error))
-
-
-def _counted(title: str, inputs: Sequence[str], spec: PipelineSpec, columns: Mapping[str, str | None]) -> Rows:
-    counter = Counter(spec, user=columns["users"], item=columns["items"])
-    census = _census(counter, open_rows(inputs, spec.data, counter.columns, batch_rows=_COUNTED_ROWS).batches())
-    return Rows(title=title, paths=tuple(inputs), census=census, problem="" if census else "They hold no rows.")
-
-
-def _census(counter: Counter, batches: Iterable[pa.RecordBatch]) -> Census | None:
-    batches = iter(batches)
-    first = next(batches, None)
-    if first is None:
-        return None
-    for batch in chain([first], batches):
-        counter.add(batch)
-    return counter.result()

@@ -54,7 +54,7 @@ def task_section(results: Results) -> Section:
     for kind in _kinds(results):
         cells = [cell for cell in results.cells if cell.kind is kind and cell.column is None]
         tables.append(table_of(f"{_TITLES[kind]}, over all judged rows", cells, _columns(results, kind, _task_name)))
-    return Section("tasks", "By task", (*tables, *_legend(results)))
+    return Section("tasks", "By task", (*tables, *legend(results)))
 
 
 def domain_section(results: Results) -> Section | None:
@@ -81,7 +81,8 @@ def _left_out(domains: Sequence[str], shown: Sequence[str]) -> Iterator[Text]:
         yield Text(f"The maps leave out {left_out:,} of {len(domains):,} domains, those with too few rows to be shown.")
 
 
-def _legend(results: Results) -> Iterator[Text]:
+def legend(results: Results) -> Iterator[Text]:
+    """What the measures are."""
     if results.group_feature is None:
         yield Text("There is no GAUC: eval_config.gauc_feature does not say whose rows form a group.")
     else:
@@ -128,10 +129,10 @@ def _ground(results: Results) -> Iterator[tuple[Column, Callable[[Judged], block
 
 
 def _show(shown: Shown) -> Callable[[Judged], blocks.Cell]:
-    return lambda cell: _measured(cell.measures[shown.name], shown.decimals)
+    return lambda cell: measured(cell.measures[shown.name], shown.decimals)
 
 
-def _measured(measure: Measure, decimals: int) -> blocks.Cell:
+def measured(measure: Measure, decimals: int) -> blocks.Cell:
     """The number, or why there is none; without the count of rows, which has a column of its own."""
     return blocks.number(measure.value, decimals, re.sub(r" among [\d,]+ rows?$", "", measure.reason or ""))
 

@@ -13,7 +13,7 @@ from peprank.report.curves import curve_section
 from peprank.report.gates import gate_section, gate_warnings
 from peprank.report.quality import domain_section, task_section
 from peprank.report.rows import Data, data_section
-from peprank.report.training import History, training_section
+from peprank.report.training import Training, training_section
 from peprank.report.verdict import verdict
 
 
@@ -21,14 +21,13 @@ from peprank.report.verdict import verdict
 class Run:
     """All that the page of a run tells."""
 
-    name: str  # its model_dir
+    name: str  # what the page calls it
     made_at: datetime  # when the page was made
-    step: int  # of the judged weights
     model: Description
     results: Results
     curves: tuple[Curves, ...]
     gates: Gates | None  # None: the model has none
-    history: History
+    training: Training
     data: Data
     config: Config
     environment: dict[str, str]
@@ -41,14 +40,14 @@ def run_page(run: Run) -> Page:
         domain_section(run.results),
         curve_section(run.curves),
         gate_section(run.gates),
-        training_section(run.history, run.results, run.step),
+        training_section(run.training),
         data_section(run.data),
         model_section(run.model),
         config_section(run.config, run.environment),
     )
     return Page(
         title=run.name,
-        subtitle=f"{run.model.model}, step {run.step:,}. {made_by(run.environment['peprank'], run.made_at)}",
-        verdict=(*verdict(run.results, run.step), *gate_warnings(run.gates)),
+        subtitle=f"{run.model.model}, step {run.training.step:,}. {made_by(run.environment['peprank'], run.made_at)}",
+        verdict=(*verdict(run.results, run.training.step), *gate_warnings(run.gates)),
         sections=tuple(section for section in sections if section is not None),
     )

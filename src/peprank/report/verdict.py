@@ -26,6 +26,15 @@ def verdict(results: Results, step: int) -> tuple[Text, ...]:
     )
 
 
+def faults(results: Results) -> str:
+    """What is off over all rows, in short; "" where nothing is."""
+    guesses = [cell.task for cell in results.select() if _is_a_guess(cell)]
+    off = [f"{cell.task} {_ratio(cell):.2f} times" for cell in results.select() if _is_off(cell)]
+    said = [f"no better than the mean rate for {', '.join(guesses)}"] if guesses else []
+    said += [f"predicts {', '.join(off)} as often as it happens"] if off else []
+    return "; ".join(said)
+
+
 def _extent(results: Results, step: int) -> Text:
     num_domains = len(list(results.select(task=results.tasks[0], column=results.domain_column)))
     domains = f" in {_many(num_domains, 'domain')} ({results.domain_column})" if results.domain_column else ""
@@ -59,13 +68,18 @@ def _domains(results: Results) -> Iterator[Text]:
 
 def _worse_than_a_guess(results: Results) -> Iterator[Text]:
     for cell in results.select():
-        entropy = cell.measures["normalized_entropy"].value if cell.kind is TaskKind.BINARY else None
-        if entropy is not None and entropy >= 1:
+        if _is_a_guess(cell):
+            entropy = cell.measures["normalized_entropy"].value
             yield Text(
                 f"{cell.task}: its probabilities are no better than its mean rate; logloss is {entropy:.3f} times that "
                 "of this guess.",
                 "warning",
             )
+
+
+def _is_a_guess(cell: Cell) -> bool:
+    entropy = cell.measures["normalized_entropy"].value if cell.kind is TaskKind.BINARY else None
+    return entropy is not None and entropy >= 1
 
 
 def _calibration(results: Results) -> Iterator[Text]:

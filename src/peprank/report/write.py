@@ -1,25 +1,28 @@
-"""Write pages to files: of a run, of a comparison."""
+"""Write pages to files: of one run or several, of a comparison."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from peprank import api
+from peprank.bundle import ConfigSource
 from peprank.compare import RESULTS, Comparison, joint_model
 from peprank.errors import ArtifactError, PeprankError
 from peprank.report.comparison import Inside, comparison_page
-from peprank.report.gather import gather_run
+from peprank.report.counts import Counts
+from peprank.report.gather import gather_run, names_of
 from peprank.report.html import render
-from peprank.report.run import run_page
+from peprank.report.runs import page_of
 from peprank.sealed import write_whole
 
 
-def write_run(
-    model_dir: str | Path,
+def write_runs(
+    model_dirs: Sequence[str | Path],
     out: str | Path,
     *,
     made_at: datetime,
@@ -30,34 +33,55 @@ def write_run(
     item: str | None = None,
     on_rows: Callable[[int, int | None], None] | None = None,
 ) -> None:
-    """Judge a trained model on its config's evaluation rows and write one HTML page about it, whole or not at all.
+    """Judge trained models on their configs' evaluation rows and write one HTML page about them, whole or not at all.
 
     Args:
-        model_dir: what `train` filled.
+        model_dirs: what `train` filled; several are told side by side, and their differences against the first.
         out: the page; it holds all it needs.
         made_at: the time that the page says it was made at.
-        checkpoint: "best", "latest" or a step number; by default the best.
-        train_inputs: rows to count in place of the config's train_input_path.
-        eval_inputs: rows to judge on in place of the config's eval_input_path.
+        checkpoint: of each, "best", "latest" or a step number; by default the best.
+        train_inputs: rows to count in place of the configs' train_input_path.
+        eval_inputs: rows to judge on in place of the configs' eval_input_path.
         user: column whose values are users; by default that of gauc_feature, or the first id on the user side.
         item: column whose values are items; by default the first id on the item side.
-        on_rows: told after each judged batch how many rows it had, and how many there are in all if known.
+        on_rows: told after each judged batch how many rows it had, and how many there are in all if known: as many
+            for each model as for the one that is being judged.
 
     Raises:
-        ArtifactError: the model_dir is damaged, or has no such checkpoint.
+        ArtifactError: a model_dir is damaged, named twice, or has no such checkpoint.
         DataError: the evaluation rows are not there or do not fit.
     """
-    run = gather_run(
-        Path(model_dir),
-        api.load(model_dir, checkpoint=checkpoint),
-        made_at=made_at,
-        train_inputs=train_inputs,
-        eval_inputs=eval_inputs,
-        user=user,
-        item=item,
-        on_rows=on_rows,
-    )
-    write_whole(Path(out), render(run_page(run)))
+    named = _named([Path(model_dir) for model_dir in model_dirs])
+    counts = Counts()
+    runs = [
+        gather_run(
+            name,
+            model_dir,
+            api.load(model_dir, checkpoint=checkpoint),
+            made_at=made_at,
+            counts=counts,
+            train_inputs=train_inputs,
+            eval_inputs=eval_inputs,
+            user=user,
+            item=item,
+            on_rows=on_rows and _times(len(named), on_rows),
+        )
+        for name, model_dir in named.items()
+    ]
+    write_whole(Path(out), render(page_of(runs)))
+
+
+def _named(model_dirs: Sequence[Path]) -> dict[str, Path]:
+    """Names -> model_dirs; what is no run is refused before the first one is judged."""
+    for model_dir, times in Counter(model_dir.resolve() for model_dir in model_dirs).items():
+        if times > 1:
+            raise ArtifactError(f"{model_dir}: is named {times} times; name each run once")
+        ConfigSource.read(model_dir)
+    return dict(zip(names_of(model_dirs), model_dirs, strict=True))
+
+
+def _times(num_runs: int, on_rows: Callable[[int, int | None], None]) -> Callable[[int, int | None], None]:
+    return lambda rows, total: on_rows(rows, total and num_runs * total)
 
 
 def is_comparison(directory: str | Path) -> bool:
@@ -78,7 +102,7 @@ def write_comparison(
 
     Args:
         directory: where `compare` has put its results and runs; without the runs the page goes without that look.
-        out, made_at, user, item, on_rows: as for `write_run`.
+        out, made_at, user, item, on_rows: as for `write_runs`.
 
     Raises:
         ArtifactError: there are no results of a comparison, or they are damaged.
@@ -115,7 +139,16 @@ def _inside(
                 continue
             try:
                 ranker = api.load(model_dir, checkpoint="latest")
-                run = gather_run(model_dir, ranker, made_at=made_at, user=user, item=item, on_rows=on_rows)
+                run = gather_run(
+                    standing.name,
+                    model_dir,
+                    ranker,
+                    made_at=made_at,
+                    counts=Counts(),
+                    user=user,
+                    item=item,
+                    on_rows=on_rows,
+                )
             except PeprankError as error:  # runs that were moved or tidied away: the comparison stands without them
                 return Inside(name=standing.name, seed=seed, run=None, problem=str(error))
             return Inside(name=standing.name, seed=seed, run=run)
