@@ -13,6 +13,7 @@ from peprank import bundle as bundles
 from peprank.bundle import ConfigSource
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
+from peprank.infer import Precision
 from peprank.models import build
 from peprank.serve import model as models
 from peprank.serve.model import ServedModel
@@ -23,8 +24,8 @@ from tests import tiny
 SOURCE = ConfigSource(text=tiny.CONFIG, assets={})
 
 
-def make_rows(spec: PipelineSpec, encoder: Encoder, schema: pa.Schema) -> RequestRows:
-    """Rows of requests as a server without options reads them."""
+def read_rows(spec: PipelineSpec, encoder: Encoder, schema: pa.Schema) -> RequestRows:
+    """Without items."""
     return RequestRows(spec, encoder, schema=schema)
 
 
@@ -36,8 +37,8 @@ def save_bundle(path: Path, *, seed: int = 3, step: int = 12) -> Path:
 
 
 def load(path: Path, name: str, version: str) -> ServedModel:
-    """`models.load` of a bundle of the tiny plan."""
-    return models.load(path, name, version, make_rows)
+    """`models.load` of a bundle of the tiny plan, the same on every processor."""
+    return models.load(path, name, version, read_rows, precision=Precision.FLOAT32)
 
 
 def put(path: Path, content: str = "good") -> Path:

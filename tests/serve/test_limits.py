@@ -120,9 +120,9 @@ def test_a_body_that_trickles_is_not_waited_for_either() -> None:
             await asyncio.sleep(0.01)
             return await super().receive()
 
-    client = ask(limits(body_timeout_s=0.1), Trickle([b"x"] * 1000))
+    client = ask(limits(body_timeout_s=0.3), Trickle([b"x"] * 1000))
     assert client.status == 408
-    assert 2 < client.taken < 20
+    assert 1 < client.taken < 40
 
 
 def test_a_client_that_leaves_is_not_answered() -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from peprank import bundle as bundles
 from peprank.errors import ArtifactError
+from peprank.infer import Engine, Precision
 from peprank.models import build
 from peprank.sealed import digest
+from peprank.serve import arithmetic
 from peprank.serve.model import ServedModel
 from peprank.serve.request import InferRequest
 from tests import tiny
@@ -54,14 +57,42 @@ def test_the_configuration_has_tritons_names(model: ServedModel) -> None:
 
 def test_an_answer_has_the_scores_of_predict(model: ServedModel, path: Path) -> None:
     rows = model.golden_rows
-    logits = model.scorer.logits(model.scorer.encoder.features(rows))
+    logits = model.logits(model.scorer.encoder.features(rows))
     answer = model.answer(InferRequest(id="42", inputs={}), logits)
     assert (answer.model_name, answer.model_version, answer.id) == ("tiny", "1", "42")
     predicted = model.scorer.score_rows(rows)
     assert [output.name for output in answer.outputs] == predicted.schema.names
     for output in answer.outputs:
-        np.testing.assert_array_equal(output.values, predicted.column(output.name).to_numpy())
-    assert (model.step, model.sha256) == (12, digest(path))
+        np.testing.assert_allclose(output.values, predicted.column(output.name).to_numpy(), rtol=1e-5, atol=1e-6)
+    assert (model.step, model.sha256, model.engine.precision) == (12, digest(path), Precision.FLOAT32)
+
+
+def test_bfloat16_is_taken_where_the_processor_has_it_and_the_golden_rows_bear_it(
+    path: Path, model: ServedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows, scorer = model.golden_rows, model.scorer
+    monkeypatch.setattr(arithmetic, "has_bf16", lambda _: False)
+    assert arithmetic.make_engine(scorer, rows, None).precision is Precision.FLOAT32
+    monkeypatch.setattr(arithmetic, "has_bf16", lambda _: True)
+    assert arithmetic.make_engine(scorer, rows, None).precision is Precision.BF16
+    assert caplog.messages == []
+    scorer = load(path, "tiny", "1").scorer
+    with torch.no_grad():
+        for _, weight in scorer.ranker.dense_parameters():
+            weight.mul_(4.0)  # steep enough for bfloat16 to show
+    assert arithmetic.make_engine(scorer, rows, None).precision is Precision.FLOAT32
+    assert arithmetic.make_engine(scorer, rows, Precision.BF16).precision is Precision.BF16
+    assert [message[:72] for message in caplog.messages] == [
+        "computing in float32, as bfloat16 moves the golden rows too far: 'probs_"
+    ]
+
+
+def test_an_engine_that_scores_otherwise_is_refused(model: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "logits", lambda _, features: model.scorer.logits(features) + np.float32(0.001))
+    with pytest.raises(
+        ArtifactError, match="the engine does not score the golden rows as the model does: 'probs_ctr' by"
+    ):
+        arithmetic.make_engine(model.scorer, model.golden_rows, None)
 
 
 def test_a_weight_that_no_golden_row_reads_must_be_finite(tmp_path: Path) -> None:

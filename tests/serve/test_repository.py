@@ -12,14 +12,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
+from peprank.bundle import ConfigSource
+from peprank.encode import Encoder
 from peprank.errors import ArtifactError, RequestError, SpecError
 from peprank.serve.loading import Load
 from peprank.serve.model import ServedModel
 from peprank.serve.repository import Repository
-from tests.serve.models import Heard, load, load_made_up, make_rows, put, save_bundle
+from tests import tiny
+from tests.serve.models import Heard, load, load_made_up, put, read_rows, save_bundle
 
 _WAIT_S = 60
 
@@ -333,6 +335,35 @@ def test_the_old_version_lives_as_long_as_its_requests_and_no_longer(tmp_path: P
         gc.enable()
 
 
+def test_a_change_of_an_extra_file_is_a_change_of_every_version(tmp_path: Path) -> None:
+    put(tmp_path / "models" / "ctr" / "1", "one")
+    (tmp_path / "items").write_text("old")
+
+    def with_items(path: Path, name: str, version: str) -> ServedModel:
+        items = (tmp_path / "items").read_text()
+        model = load_made_up(path, name, version)
+        if items == "damaged":
+            raise ArtifactError("items: are damaged")
+        return replace(model, sha256=f"{model.sha256} with {items} items")
+
+    repository = Repository(tmp_path / "models", with_items, extras=[tmp_path / "items"])
+    look(repository)
+    assert answering(repository) == "1 one with old items"
+    (tmp_path / "items").write_text("newer")
+    look(repository)
+    assert answering(repository) == "1 one with newer items"
+    (tmp_path / "items").write_text("damaged")
+    look(repository)
+    look(repository)
+    assert answering(repository) == "1 one with newer items"
+    assert states(repository)["1"] == ("READY", "its files were changed and are not used: items: are damaged")
+    (tmp_path / "items").unlink()
+    look(repository)
+    look(repository)
+    assert answering(repository) == "1 one with newer items"
+    assert states(repository)["1"][1].startswith("its files were changed and are not used: FileNotFoundError: ")
+
+
 def test_a_single_bundle_is_version_1_and_may_be_replaced(tmp_path: Path) -> None:
     path = save_bundle(tmp_path / "tiny", step=1)
     repository = Repository(path, load)
@@ -384,18 +415,18 @@ def test_a_folder_that_is_neither_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_change_of_inputs_or_outputs_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = ConfigSource(text=tiny.CONFIG.replace(', "price", "age"]', "]"), assets={}).lower().spec
+    encoder = Encoder(spec, serving=True)
+
     def other(path: Path, name: str, version: str) -> ServedModel:
         model = load_made_up(path, name, version)
-        texts = pa.schema([("user", pa.string()), *list(model.golden_rows.schema)[1:]])
-        rows = make_rows(model.scorer.spec, model.scorer.encoder, texts)
-        return model if version == "1" else replace(model, rows=rows)
+        return model if version == "1" else replace(model, rows=read_rows(spec, encoder, model.golden_rows.schema))
 
     caplog.set_level(logging.INFO)
     put(tmp_path / "ctr" / "1", "one")
     repository = opened(tmp_path, other)
     put(tmp_path / "ctr" / "2", "two")
     look(repository)
-    assert (
-        "model 'ctr' version 2 answers (step 12, sha256 two); inputs that are gone: user INT64 [-1]; "
-        "inputs that are new: user BYTES [-1]" in [record.getMessage() for record in caplog.records]
-    )
+    told = "model 'ctr' version 2 answers (step 12, sha256 two, in float32)"
+    gone = "inputs that are gone: age FP64 [-1], price FP32 [-1]"
+    assert f"{told}; {gone}" in caplog.messages

@@ -115,14 +115,23 @@ def load(path: Path) -> Bundle:
     if not is_bundle(path):
         raise ArtifactError(f"{path}: is no bundle (it has no {_ABOUT}); make one with `peprank export`")
     verify(path)
-    about = json.loads((path / _ABOUT).read_text("utf-8"))
-    if about["format"] not in (1, FORMAT):
-        raise ArtifactError(f"{path}: has format {about['format']}, this peprank reads {FORMAT}; export it again")
+    format_, step = _about(path)
+    if format_ not in (1, FORMAT):
+        raise ArtifactError(f"{path}: has format {format_}, this peprank reads {FORMAT}; export it again")
     try:
         weights = load_file(path / _WEIGHTS)  # mapped, not read
     except SafetensorError as error:
         raise ArtifactError(f"{path / _WEIGHTS}: cannot be read ({error})") from error
-    make = Bundle.of if about["format"] == 1 else Bundle.around
-    bundle = make(ConfigSource.read(path), weights, int(about["step"]))
+    make = Bundle.of if format_ == 1 else Bundle.around
+    bundle = make(ConfigSource.read(path), weights, step)
     golden.replay(path, bundle.encoder, bundle.ranker)
     return bundle
+
+
+def _about(path: Path) -> tuple[int, int]:
+    """Format and step of a bundle."""
+    try:
+        about = json.loads((path / _ABOUT).read_text("utf-8"))
+        return int(about["format"]), int(about["step"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path / _ABOUT}: does not say format and step ({error!r}); export it again") from error

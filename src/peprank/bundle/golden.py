@@ -39,11 +39,22 @@ def write_rows(directory: Path, rows: pa.Table) -> None:
 
 
 def read_rows(directory: Path) -> pa.Table:
-    """Golden rows of `directory`."""
+    """Golden rows of `directory`.
+
+    Raises:
+        ArtifactError: it has none, or they cannot be read.
+    """
+    return _read(directory / _ROWS)
+
+
+def _read(path: Path) -> pa.Table:
     try:
-        return pq.read_table(directory / _ROWS)
+        table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise ArtifactError(f"{directory / _ROWS}: cannot be read ({error})") from error
+        raise ArtifactError(f"{path}: cannot be read ({error})") from error
+    if not table.num_rows:
+        raise ArtifactError(f"{path}: has no rows, so nothing proves this model; export the bundle again")
+    return table
 
 
 def golden_logits(rows: pa.Table, encoder: Encoder, ranker: MultiTaskRanker) -> np.ndarray:
@@ -63,7 +74,7 @@ def replay(directory: Path, encoder: Encoder, ranker: MultiTaskRanker) -> None:
     Raises:
         ArtifactError: a score is not what it was when the bundle was made.
     """
-    kept = np.stack([column.to_numpy() for column in pq.read_table(directory / _LOGITS).columns], axis=1)
+    kept = np.stack([column.to_numpy() for column in _read(directory / _LOGITS).columns], axis=1)
     now = golden_logits(read_rows(directory), encoder, ranker)
     if kept.shape == now.shape and np.allclose(now, kept, rtol=_TOLERANCE, atol=_TOLERANCE):
         return

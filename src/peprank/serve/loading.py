@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from peprank.errors import ArtifactError, PeprankError
-from peprank.serve.files import Found, stamp_of
+from peprank.serve.files import Found
 from peprank.serve.model import ServedModel
 
 _log = logging.getLogger(__name__)
@@ -69,8 +69,8 @@ class Loading:
         except BaseException as error:  # whatever it is, this thread ends here and the server goes on
             if not isinstance(error, PeprankError):
                 _log.warning("model '%s' version %s: loading raised", self._name, self._version, exc_info=error)
-            return Outcome(reason=self._reason(error), is_unsettled=self._has_changed())
-        if self._has_changed():
+            return Outcome(reason=self._reason(error), is_unsettled=self._found.has_changed())
+        if self._found.has_changed():
             return Outcome(reason="its files changed while they were loaded", is_unsettled=True)
         return Outcome(model=model)
 
@@ -78,14 +78,6 @@ class Loading:
         if self._found.fault:
             raise ArtifactError(self._found.fault)
         return self._load(self._found.path, self._name, self._version)
-
-    def _has_changed(self) -> bool:
-        if self._found.fault:
-            return False
-        try:
-            return stamp_of(self._found.path) != self._found.stamp
-        except OSError:
-            return True
 
     def _reason(self, error: BaseException) -> str:
         """What went wrong, without the place in this machine's file system."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,11 @@ from peprank import bundle as bundles
 from peprank.batch import Features
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
+from peprank.infer import Engine, Precision
 from peprank.predict import Scorer
 from peprank.sealed import digest
+from peprank.serve.arithmetic import make_engine
+from peprank.serve.inputs import InputInfo
 from peprank.serve.request import InferRequest, InferResponse, OutputTensor
 from peprank.serve.rows import RequestRows
 from peprank.spec.pipeline import PipelineSpec
@@ -29,29 +32,11 @@ PLATFORM = "peprank"
 _CONFIG_TYPES = {"BYTES": "TYPE_STRING"}  # all others are TYPE_ and the protocol's name
 
 
-class TensorInfo(Protocol):
-    """An input or output as metadata names it; -1 is any number."""
-
-    @property
-    def name(self) -> str:
-        """As in requests."""
-        ...
-
-    @property
-    def datatype(self) -> str:
-        """INT64, FP32, BYTES, ..."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[-1] or [-1, width]."""
-        ...
+# Plan, encoder, and the columns and types of rows that the model scored before -> how to read requests for it
+MakeRows: TypeAlias = Callable[[PipelineSpec, Encoder, pa.Schema], RequestRows]
 
 
-MakeRows: TypeAlias = Callable[[PipelineSpec, Encoder, pa.Schema], RequestRows]  # the schema is that of golden rows
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """An output as metadata names it."""
 
@@ -67,6 +52,7 @@ class ServedModel:
     name: str
     version: str
     scorer: Scorer
+    engine: Engine
     rows: RequestRows
     golden_rows: pa.RecordBatch  # raw, as `peprank export` kept them: examples of requests
     sha256: str  # of the bundle's manifest, which holds the hash of each file
@@ -81,7 +67,9 @@ class ServedModel:
         """What an answer holds, in order."""
         none = np.empty((0, self.scorer.spec.model.logit_slices[-1].stop), np.float32)
         columns = self.scorer.output_arrays(none)
-        return tuple(Output(name, "FP32", (-1, *values.shape[1:])) for name, values in columns.items())
+        return tuple(
+            Output(name=name, datatype="FP32", shape=(-1, *values.shape[1:])) for name, values in columns.items()
+        )
 
     def metadata(self, versions: Iterable[str] | None = None) -> dict[str, Any]:
         """The protocol's model metadata.
@@ -109,8 +97,14 @@ class ServedModel:
         }
 
     def logits(self, features: Features) -> NDArray[np.float32]:
-        """Logits of encoded rows, [B, K]."""
-        return self.scorer.logits(features)
+        """Logits of encoded rows.
+
+        Shapes: B rows -> float32 [B, K], columns as `ModelSpec.logit_slices`
+
+        Raises:
+            DataError: an id lies outside its table, or a row's domain has no parts of the model.
+        """
+        return self.engine.logits(features)
 
     def answer(self, request: InferRequest, logits: NDArray[np.float32]) -> InferResponse:
         """All outputs of a request whose rows have these logits [N, K]."""
@@ -119,19 +113,26 @@ class ServedModel:
         return InferResponse(model_name=self.name, model_version=self.version, id=request.id, outputs=outputs)
 
 
-def load(path: Path, name: str, version: str, make_rows: MakeRows) -> ServedModel:
+def load(
+    path: Path, name: str, version: str, make_rows: MakeRows, *, precision: Precision | None = None
+) -> ServedModel:
     """Load a bundle that reproduces its golden rows, and warm it up on them.
+
+    Args:
+        make_rows: gives what reads requests.
+        precision: None: the fastest that the golden rows bear.
 
     Raises:
         PeprankError: it cannot be used; says why.
     """
     bundle = bundles.load(path)
     _check_finite({f"weight '{key}'": value for key, value in bundle.ranker.weights().items()}, path)
-    golden_rows = bundles.read_rows(path).combine_chunks().to_batches()[0]
+    scorer, golden_rows = Scorer(bundle), bundles.read_rows(path).combine_chunks().to_batches()[0]
     model = ServedModel(
         name=name,
         version=version,
-        scorer=Scorer(bundle),
+        scorer=scorer,
+        engine=make_engine(scorer, golden_rows, precision),
         rows=make_rows(bundle.spec, bundle.encoder, golden_rows.schema),
         golden_rows=golden_rows,
         sha256=digest(path),
@@ -143,7 +144,7 @@ def load(path: Path, name: str, version: str, make_rows: MakeRows) -> ServedMode
 def _warm_up(model: ServedModel, path: Path) -> None:
     """Score one golden row, then all: the first calls of a library are slow, and no score may be NaN."""
     for rows in (model.golden_rows.slice(0, 1), model.golden_rows):
-        outputs = model.scorer.output_arrays(model.scorer.logits(model.scorer.encoder.features(rows)))
+        outputs = model.scorer.output_arrays(model.logits(model.scorer.encoder.features(rows)))
         _check_finite({f"output '{key}' of a golden row": torch.from_numpy(v) for key, v in outputs.items()}, path)
 
 
@@ -154,10 +155,10 @@ def _check_finite(values: Mapping[str, Tensor], path: Path) -> None:
             raise ArtifactError(f"{path}: {place} is not finite; export a checkpoint from before it went wrong")
 
 
-def _described(tensor: TensorInfo) -> dict[str, Any]:
+def _described(tensor: InputInfo | Output) -> dict[str, Any]:
     return {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)}
 
 
-def _configured(tensor: TensorInfo) -> dict[str, Any]:
+def _configured(tensor: InputInfo | Output) -> dict[str, Any]:
     data_type = _CONFIG_TYPES.get(tensor.datatype, f"TYPE_{tensor.datatype}")
     return {"name": tensor.name, "data_type": data_type, "dims": list(tensor.shape)}

@@ -53,7 +53,7 @@ class News:
             self._listener.refused(name)
 
     def _loaded(self, model: ServedModel, before: ServedModel | None) -> None:
-        about = f"step {model.step}, sha256 {model.sha256[:12]}"
+        about = f"step {model.step}, sha256 {model.sha256[:12]}, in {model.engine.precision.value}"
         _log.info("model '%s' version %s answers (%s)%s", model.name, model.version, about, _differences(before, model))
         if self._listener is not None:
             self._listener.loaded(model.name, model.version, model.sha256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,8 @@ class Repository:
         root: a bundle, or models/<name>/<version>/ of bundles.
         load: makes a model of a bundle, see `model.load`.
         name: of the one bundle's model; None: its directory's.
+        extras: files that `load` reads besides the bundle, such as item features; when one changes, models are loaded
+            anew.
         keep_versions: that many of the highest good versions of a model are held and answer by number.
         load_timeout_s: a version that takes longer is refused.
         listener: metrics, say.
@@ -46,11 +48,12 @@ class Repository:
         load: Load,
         *,
         name: str | None = None,
+        extras: Sequence[Path] = (),
         keep_versions: int = 1,
         load_timeout_s: float = _LOAD_TIMEOUT_S,
         listener: Listener | None = None,
     ) -> None:
-        self._folder = Folder.at(root, name)
+        self._folder = Folder.at(root, name, extras)
         self._load, self._keep, self._timeout_s = load, keep_versions, load_timeout_s
         self._news = News(listener)
         self._shelves: dict[str, Shelf] = {}
