@@ -227,7 +227,7 @@ class Reporter:
         self._console = console
         self._shares: dict[Run, float] = {}
         self._num_done, self._num_runs, self._task = 0, 0, TaskID(0)
-        self._begun = perf_counter()
+        self._begun = 0.0  # of these runs: a search before had its own
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -250,8 +250,10 @@ class Reporter:
 
     def planned(self, runs: Sequence[Run], done: Mapping[Run, Outcome]) -> None:
         """Set the bar; say what an earlier call has finished."""
-        self._num_runs, self._num_done = len(runs), len(done)
+        self._num_runs, self._num_done, self._begun = len(runs), len(done), perf_counter()
         self._shares = {run: 0.0 for run in runs if run not in done}
+        for task in self._bar.task_ids:
+            self._bar.remove_task(task)
         self._task = self._bar.add_task(self._where(), total=sum(run.cost for run in self._shares) or 1.0)
         if done:
             self._say(f"{len(done)} of {len(runs)} runs were done before")
