@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from prometheus_client.parser import text_string_to_metric_families
 
-from peprank.batch import MISSING, Features
+from peprank.batch import Features
 from peprank.serve.counts import NUM_DOMAINS, Histogram
 from peprank.serve.metrics import Metrics
 from peprank.serve.request import OutputTensor
@@ -31,8 +32,21 @@ class Clock:
         return self.s
 
 
-def features(domains: list[int], unknown: Mapping[str, int]) -> Features:
-    return Features(len(domains), {}, {}, torch.tensor(domains, dtype=torch.int64), dict(unknown))
+@dataclass(frozen=True)
+class Found:
+    """What was found in the inputs of a request."""
+
+    features: Features
+    looked_at: Mapping[str, int]
+    domains: Mapping[str, int]
+    num_unknown_items: int = 0
+
+
+def found(domains: Mapping[str, int], unknown: Mapping[str, int], num_unknown_items: int = 0) -> Found:
+    """A request with rows of these domains; `tags` belongs to the user."""
+    num_rows = sum(domains.values())
+    features = Features(num_rows, {}, {}, torch.zeros(num_rows, dtype=torch.int64), dict(unknown))
+    return Found(features, {"item": num_rows, "tags": 1}, domains, num_unknown_items)
 
 
 def outputs(**values: list[float] | list[list[float]]) -> tuple[OutputTensor, ...]:
@@ -44,12 +58,12 @@ def serve(metrics: Metrics, clock: Clock) -> None:
     metrics.loaded("ctr", "4", "ab" * 32)
     for k in (1, 2):
         with metrics.trip() as trip:
-            trip.model, trip.version, trip.num_unknown_items = "ctr", "4", 3
+            trip.model, trip.version = "ctr", "4"
             for stage, seconds in {"decode": 0.25, "encode": 0.5, "reply": 0.125}.items():
                 with trip.stage(stage):  # type: ignore[arg-type]
                     clock.s += k * seconds
             trip.stage_s |= {"queue": k * 1.0, "model": k * 2.0}
-            trip.features = features([0, 0, 5, MISSING, 1000], {"tags": k})
+            trip.encoded = found({"home": 2, "search": 3}, {"tags": k}, num_unknown_items=3)
             trip.outputs = outputs(probs_buy=[0.0, 0.001, 0.5, 0.6, 1.0], y_price=[3.0] * 5, logits_buy=[0.0] * 5)
     metrics.executed("ctr", "4", 10, 2.0)
     for model, version, status in (("ctr", "4", 429), ("", "", 404)):
@@ -73,10 +87,10 @@ def test_prometheus_reads_every_count() -> None:
     metrics = Metrics(clock=clock)
     serve(metrics, clock)
     metrics.refused("ctr")
-    found = samples(metrics)
+    values = samples(metrics)
 
     def value(name: str, **labels: str) -> float:
-        return found[f"peprank_{name}", frozenset((V | labels).items())]
+        return values[f"peprank_{name}", frozenset((V | labels).items())]
 
     assert value("requests_total", status="200") == 2
     assert value("requests_total", status="429") == 1
@@ -96,21 +110,18 @@ def test_prometheus_reads_every_count() -> None:
     assert value("batch_rows_bucket", le="16.0") == 1
     assert value("unknown_values_total", feature="tags") == 3
     assert value("unknown_items_total") == 6
-    assert {k: value("domain_rows_total", domain=k) for k in ("0", "5", "unknown", "other")} == {
-        "0": 4,
-        "5": 2,
-        "unknown": 2,
-        "other": 2,
-    }
-    assert value("domain_requests_total", domain="0") == 2
+    assert value("feature_rows_total", feature="item") == 10
+    assert value("feature_rows_total", feature="tags") == 2
+    assert value("domain_rows_total", domain="home") == 4
+    assert value("domain_requests_total", domain="home") == 2
     assert value("score_bucket", output="probs_buy", le="0.001") == 4  # 0 and 0.001, twice
     assert value("score_bucket", output="probs_buy", le="1.0") == 10
     assert value("score_bucket", output="y_price", le="1.0") == 0
     assert value("score_bucket", output="y_price", le="3.0") == 10
-    assert not any("logits_buy" in dict(labels).values() for _, labels in found)
+    assert not any("logits_buy" in dict(labels).values() for _, labels in values)
     assert value("model_info", sha256="ab" * 32) == 1
-    assert found["peprank_loads_refused_total", frozenset({("model", "ctr")})] == 1
-    assert ("process_resident_memory_bytes", frozenset()) in found
+    assert values["peprank_loads_refused_total", frozenset({("model", "ctr")})] == 1
+    assert ("process_resident_memory_bytes", frozenset()) in values
 
 
 def test_openmetrics_is_given_to_who_accepts_it() -> None:
@@ -168,11 +179,12 @@ def test_the_number_of_series_stays_bounded() -> None:
         metrics.loaded("ctr", str(version), "0" * 64)
         with metrics.trip() as trip:
             trip.model, trip.version = "ctr", str(version)
-            trip.features = features(list(range(500)), {})
+            trip.encoded = found({str(domain): 1 for domain in range(500)}, {})
         metrics.unloaded("ctr", str(version))
     labels = [dict(labels) for name, labels in samples(metrics) if name == "peprank_domain_rows_total"]
     assert {each["version"] for each in labels} == {str(version) for version in range(184, 200)}
     assert len(labels) == 16 * (NUM_DOMAINS + 1)
+    assert metrics.of("ctr", "199").domain_rows["other"] == 500 - NUM_DOMAINS
 
 
 def test_a_version_that_comes_back_keeps_its_counts() -> None:
@@ -192,7 +204,7 @@ def test_a_histogram_counts_many_values_as_one_by_one(values: np.ndarray, bounds
     finite = values[np.isfinite(values)]
     for value in finite.tolist():
         alone.add(value)
-    assert together.counts.tolist() == alone.counts.tolist()
-    assert together.count == len(finite)
+    assert together.up_to.tolist() == alone.up_to.tolist()
+    assert together.count == alone.count == len(finite)
     assert together.sum == pytest.approx(alone.sum, rel=1e-6, abs=1e-3 * float(np.abs(finite).max(initial=0)))
-    assert [int((finite <= bound).sum()) for bound in sorted(bounds)] == np.cumsum(together.counts)[:-1].tolist()
+    assert [int((finite <= bound).sum()) for bound in sorted(bounds)] == together.up_to.tolist()

@@ -67,10 +67,10 @@ class Desk:
 
     async def ask(self, model: Fake, *values: float, patience_s: float | None = None) -> list[float]:
         with self.metrics.trip() as trip:
-            trip.model, trip.version, trip.features = model.name, model.version, rows(*values)
+            trip.model, trip.version = model.name, model.version
             if patience_s is not None:
                 trip.expire_after(patience_s)
-            logits = await self.queue.logits(model, trip.features, trip)
+            logits = await self.queue.logits(model, rows(*values), trip)
             return [float(value) for value in logits[:, 0]]
 
     def start(self, model: Fake, *values: float, patience_s: float | None = None) -> asyncio.Task[list[float]]:
@@ -170,6 +170,26 @@ def test_a_request_that_arrives_late_is_not_scored() -> None:
         with pytest.raises(RequestError, match="deadline"):
             await desk.ask(model, 1.0, patience_s=0.0)
         assert model.calls == []
+        assert await desk.queue.drain()
+
+    run(scenario)
+
+
+def test_a_deadline_that_passed_while_the_loop_was_held_up_is_seen_all_the_same() -> None:
+    now_s = 0.0
+
+    async def scenario() -> None:
+        nonlocal now_s
+        desk, model = Desk(clock=lambda: now_s), Fake()
+        with model.held():
+            first = await desk.busy(model)
+            tasks = [desk.start(model, 1.0, patience_s=60.0), desk.start(model, 2.0)]
+            await settle()
+            now_s = 61.0  # its alarm, on the loop's clock, has not rung
+        assert await first == [0.0]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert (status_of(outcomes[0]), outcomes[1]) == (504, [2.0])
+        assert model.calls == [[0.0], [2.0]]
         assert await desk.queue.drain()
 
     run(scenario)
@@ -362,9 +382,9 @@ def test_a_queue_that_is_too_long_for_a_deadline_refuses_at_once() -> None:
 
         def logits(self, features: Features) -> NDArray[np.float32]:
             nonlocal now_s
-            now_s += features.num_rows
             logits = super().logits(features)
             assert features.num_rows < 2 or second_may_end.wait(30)
+            now_s += features.num_rows
             return logits
 
     async def scenario() -> None:
@@ -376,11 +396,36 @@ def test_a_queue_that_is_too_long_for_a_deadline_refuses_at_once() -> None:
         await first  # from here on the queue knows how long a row takes
         fourth = desk.start(model, 4.0, patience_s=100.0)
         await settle()
-        with pytest.raises(RequestError, match="too many requests") as refused:  # 2 + 1 + 1 rows are before it
-            await desk.ask(model, 5.0, patience_s=3.9)
-        assert (refused.value.status, refused.value.retry_after_s) == (429, 4)
+        with pytest.raises(RequestError, match="too many requests") as refused:  # 2 + 1 + 1 rows, and its own
+            await desk.ask(model, 5.0, patience_s=4.9)
+        assert (refused.value.status, refused.value.retry_after_s) == (429, 5)
         second_may_end.set()
         assert await all_of(second, third, fourth) == [[1.0, 2.0], [3.0], [4.0]]
+        assert await desk.queue.drain()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("batch_rows", [0, 4])
+def test_when_far_too_many_requests_come_no_work_is_done_in_vain(batch_rows: int) -> None:
+    class Slow(Fake):
+        def logits(self, features: Features) -> NDArray[np.float32]:
+            time.sleep(0.001 * features.num_rows)
+            return super().logits(features)
+
+    async def scenario() -> None:
+        desk, model = Desk(batch_rows=batch_rows, max_requests=64), Slow()
+        tasks = []
+        for k in range(300):
+            tasks.append(desk.start(model, float(k), patience_s=0.03))
+            if k % 20 == 0:
+                await asyncio.sleep(0.001)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        answered = [value for outcome in outcomes if isinstance(outcome, list) for value in outcome]
+        assert desk.statuses(model).keys() <= {200, 429, 504}
+        assert sorted(answered) == sorted(value for call in model.calls for value in call)
+        assert 0 < len(answered) < 300
+        assert await desk.ask(model, 1.0, patience_s=30.0) == [1.0]
         assert await desk.queue.drain()
 
     run(scenario)
@@ -394,7 +439,7 @@ def test_whatever_is_joined_everyone_gets_his_own_rows(sizes: list[int], batch_r
         assert await all_of(*(desk.ask(model, *values) for values in wanted)) == wanted
         assert all(len(call) <= max(batch_rows, max(sizes)) for call in model.calls)
         counts = desk.metrics.of("fake", "1")
-        assert counts.num_rows == sum(sizes)
+        assert counts.batch_rows.sum == sum(sizes)
         assert counts.batch_rows.count == len(model.calls)
         assert counts.pending_requests == counts.pending_rows == 0
         assert await desk.queue.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from peprank.batch import MISSING, Features
 from peprank.serve.request import OutputTensor
-from peprank.serve.trip import STAGES, Trip
+from peprank.serve.trip import STAGES, Encoded, Trip
 
 SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(float(2**power) for power in range(15))
 PROBABILITIES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 NUMBERS = (-1000.0, -100.0, -10.0, -1.0, -0.1, 0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10000.0)
-NUM_DOMAINS = 64  # with a series of their own; later ones share one
-OTHER_DOMAIN = NUM_DOMAINS
+NUM_DOMAINS = 64  # with a series of their own; those seen later share one
+OTHER_DOMAINS = "other"
 
 
 class Histogram:
@@ -26,28 +26,28 @@ class Histogram:
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
-        self.counts = np.zeros(len(bounds) + 1, np.int64)  # [k]: above bounds[k - 1], up to and with bounds[k]
+        self.count = 0
+        self.up_to = np.zeros(len(bounds), np.int64)  # [k]: values up to and with bounds[k]
         self.sum = 0.0
         self._edges = np.array(bounds, np.float32)
 
-    @property
-    def count(self) -> int:
-        """How many values there were."""
-        return int(self.counts.sum())
-
     def add(self, value: float) -> int:
-        """Count one value; return its place in `counts`."""
+        """Count one value; return the place of the first bound that it does not pass."""
         place = bisect_left(self.bounds, value)
-        self.counts[place] += 1
+        self.up_to[place:] += 1
+        self.count += 1
         self.sum += value
         return place
 
     def add_all(self, values: NDArray[np.float32]) -> None:
         """Count many values."""
-        finite = values[np.isfinite(values)]
-        places = np.searchsorted(self._edges, finite)
-        self.counts += np.bincount(places, minlength=len(self.counts))
-        self.sum += float(finite.sum(dtype=np.float64))
+        total = float(values.sum(dtype=np.float64))
+        if not math.isfinite(total):
+            values = values[np.isfinite(values)]
+            total = float(values.sum(dtype=np.float64))
+        self.up_to += np.sort(values).searchsorted(self._edges, "right")  # faster than to look up each value
+        self.count += len(values)
+        self.sum += total
 
 
 class Counts:
@@ -61,13 +61,14 @@ class Counts:
         self.num_rows = 0  # of requests that got scores
         self.last_ended_s = 0.0  # since 1970; the last request that got scores
         self.batch_rows = Histogram(ROWS)  # of executions of the model
-        self.batch_s = np.zeros(len(ROWS) + 1)  # seconds in the model, by place in `batch_rows.counts`
+        self.batch_s = np.zeros(len(ROWS) + 1)  # seconds in the model, by place in `batch_rows`
         self.pending_requests = 0  # wait to be scored
         self.pending_rows = 0
+        self.feature_rows: Counter[str] = Counter()  # that were encoded for a feature
         self.unknown_values: Counter[str] = Counter()  # by feature
         self.num_unknown_items = 0
-        self.domain_requests: Counter[int] = Counter()
-        self.domain_rows: Counter[int] = Counter()
+        self.domain_requests: Counter[str] = Counter()
+        self.domain_rows: Counter[str] = Counter()
         self.scores: dict[str, Histogram] = {}  # by output
 
     def execute(self, num_rows: int, seconds: float) -> None:
@@ -84,19 +85,21 @@ class Counts:
         for stage, seconds in trip.stage_s.items():
             self.stage_s[stage].add(seconds)
         self.last_ended_s = now_s
-        self.num_unknown_items += trip.num_unknown_items
-        if trip.features is not None:
-            self._count_rows(trip.features)
+        if trip.encoded is not None:
+            self._count_rows(trip.encoded)
         for output in trip.outputs:
             self._count_scores(output)
 
-    def _count_rows(self, features: Features) -> None:
-        self.num_rows += features.num_rows
-        self.unknown_values.update(features.unknown)
-        places = np.minimum(features.domain.numpy(), OTHER_DOMAIN) - MISSING
-        for place in np.flatnonzero(rows := np.bincount(places)).tolist():
-            self.domain_requests[place + MISSING] += 1
-            self.domain_rows[place + MISSING] += int(rows[place])
+    def _count_rows(self, encoded: Encoded) -> None:
+        self.num_rows += encoded.features.num_rows
+        self.feature_rows.update(encoded.looked_at)
+        self.unknown_values.update(encoded.features.unknown)
+        self.num_unknown_items += encoded.num_unknown_items
+        for domain, num_rows in encoded.domains.items():
+            is_named = domain in self.domain_rows or len(self.domain_rows) < NUM_DOMAINS
+            label = domain if is_named else OTHER_DOMAINS
+            self.domain_requests[label] += 1
+            self.domain_rows[label] += num_rows
 
     def _count_scores(self, output: OutputTensor) -> None:
         """Of a softmax tower, each class by itself."""
@@ -106,4 +109,6 @@ class Counts:
         columns = np.atleast_2d(output.values.T)  # [C, N]
         names = [output.name] if output.values.ndim == 1 else [f"{output.name}[{k}]" for k in range(len(columns))]
         for name, values in zip(names, columns, strict=True):
-            self.scores.setdefault(name, Histogram(bounds)).add_all(values)
+            if name not in self.scores:
+                self.scores[name] = Histogram(bounds)
+            self.scores[name].add_all(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -14,14 +13,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.utils import floatToGoString
 
-from peprank.batch import MISSING
-from peprank.serve.counts import OTHER_DOMAIN, Counts, Histogram
+from peprank.serve.counts import Counts, Histogram
 from peprank.serve.trip import CLIENT_GONE
 
 Version = tuple[str, str]  # a model's name and one of its versions
 
 _LABELS = ("model", "version")
-_DOMAINS = {MISSING: "unknown", OTHER_DOMAIN: "other"}
 
 
 def families(
@@ -83,15 +80,17 @@ def _executions(counts: Mapping[Version, Counts]) -> list[Metric]:
 
 def _rows(counts: Mapping[Version, Counts]) -> list[Metric]:
     each = counts.items()
+    rows = [((*key, feature), n) for key, item in each for feature, n in item.feature_rows.items()]
     unknown = [((*key, feature), n) for key, item in each for feature, n in item.unknown_values.items()]
-    requests = [((*key, _domain(k)), n) for key, item in each for k, n in item.domain_requests.items()]
-    rows = [((*key, _domain(k)), n) for key, item in each for k, n in item.domain_rows.items()]
+    domain_requests = [((*key, domain), n) for key, item in each for domain, n in item.domain_requests.items()]
+    domain_rows = [((*key, domain), n) for key, item in each for domain, n in item.domain_rows.items()]
     scores = [((*key, output), histogram) for key, item in each for output, histogram in item.scores.items()]
     return [
+        _counter("feature_rows", "Rows encoded for a feature: one per user or item.", ("feature",), rows),
         _counter("unknown_values", "Values outside a feature's vocabulary.", ("feature",), unknown),
         _counter("unknown_items", "Item ids outside the item table.", (), [(k, i.num_unknown_items) for k, i in each]),
-        _counter("domain_requests", "Requests with rows of a domain, by its id.", ("domain",), requests),
-        _counter("domain_rows", "Rows of a domain, by its id.", ("domain",), rows),
+        _counter("domain_requests", "Requests with rows of a domain.", ("domain",), domain_requests),
+        _counter("domain_rows", "Rows of a domain.", ("domain",), domain_rows),
         _histogram("score", "Scores given, by output.", ("output",), scores),
     ]
 
@@ -104,10 +103,6 @@ def _models(loaded: Mapping[Version, str], refused: Mapping[str, int]) -> list[M
     for model, n in refused.items():
         loads.add_metric((model,), n)
     return [info, loads]
-
-
-def _domain(domain: int) -> str:
-    return _DOMAINS.get(domain, str(domain))
 
 
 def _counter(
@@ -133,7 +128,6 @@ def _histogram(
 ) -> HistogramMetricFamily:
     family = HistogramMetricFamily(f"peprank_{name}", what, labels=(*_LABELS, *labels))
     for values, histogram in samples:
-        bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
-        buckets = list(zip(bounds, accumulate(map(float, histogram.counts)), strict=True))
-        family.add_metric(values, buckets, histogram.sum)
+        buckets = zip(map(floatToGoString, histogram.bounds), histogram.up_to.tolist(), strict=True)
+        family.add_metric(values, [*buckets, ("+Inf", histogram.count)], histogram.sum)
     return family

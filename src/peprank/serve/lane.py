@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peprank.batch import Features
+from peprank.errors import RequestError
 from peprank.serve.counts import Counts
 from peprank.serve.trip import Trip
 
@@ -45,6 +46,11 @@ class Job:
         """Rows to score."""
         return self.features.num_rows
 
+    def refuse(self, error: RequestError) -> None:
+        """Answer with an error, unless the caller was cancelled."""
+        if not self.logits.done():
+            self.logits.set_exception(error)
+
 
 class Lane:
     """The jobs of one model, those that wait and those that are being scored."""
@@ -62,10 +68,9 @@ class Lane:
         """Whether nothing waits and nothing is being scored."""
         return not self.waiting and not self.running
 
-    @property
-    def work_s(self) -> float:
-        """Seconds that the model is likely to need for all that is here; 0 as long as nothing is known."""
-        rows = self.num_rows + sum(job.num_rows for job in self.running)
+    def work_s(self, more_rows: int = 0) -> float:
+        """Seconds that all that is here, and so many rows more, are likely to take; 0 as long as nothing is known."""
+        rows = self.num_rows + sum(job.num_rows for job in self.running) + more_rows
         return rows * self._learnt_s / self._learnt_rows if self._learnt_rows else 0.0
 
     def due_s(self, batch_rows: int, max_delay_s: float) -> float:
@@ -84,14 +89,24 @@ class Lane:
         """Wait no longer; a job that does not wait is left alone."""
         if job in self.waiting:
             del self.waiting[job]
-            self._left(job)
+            self._count(-1, job)
+            if job.alarm is not None:
+                job.alarm.cancel()
 
-    def take(self, batch_rows: int) -> list[Job]:
-        """The jobs to score next: the first, and those behind it that fit into `batch_rows` together."""
+    def expire(self, job: Job) -> None:
+        """Refuse a job whose deadline has passed."""
+        self.drop(job)
+        job.refuse(late(job.trip))
+
+    def take(self, batch_rows: int, now_s: float) -> list[Job]:
+        """The jobs to score next: the first, and those behind it that fit into `batch_rows` together; none too late."""
         jobs: list[Job] = []
         rows = 0
         while self.waiting:
             job = next(iter(self.waiting))
+            if job.trip.deadline_s <= now_s:  # its alarm is about to ring
+                self.expire(job)
+                continue
             rows += job.num_rows
             if jobs and rows > batch_rows:
                 break
@@ -106,12 +121,13 @@ class Lane:
         self._learnt_s = _MEMORY * self._learnt_s + seconds
         self._learnt_rows = _MEMORY * self._learnt_rows + sum(job.num_rows for job in jobs)
 
-    def _left(self, job: Job) -> None:
-        self._count(-1, job)
-        if job.alarm is not None:
-            job.alarm.cancel()
-
     def _count(self, sign: int, job: Job) -> None:
         self.num_rows += sign * job.num_rows
         self._counts.pending_rows += sign * job.num_rows
         self._counts.pending_requests += sign
+
+
+def late(trip: Trip) -> RequestError:
+    """What to tell a client whose deadline has passed."""
+    patience_ms = 1000 * (trip.deadline_s - trip.started_s)
+    return RequestError(f"request was not scored: its deadline of {patience_ms:g} ms passed", status=504)

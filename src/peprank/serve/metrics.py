@@ -79,7 +79,9 @@ class Metrics:
     def of(self, model: str, version: str) -> Counts:
         """Counts of one version; of "" and "" for requests that named none that exists."""
         with self._lock:
-            return self._counts.setdefault((model, version), Counts())
+            if (model, version) not in self._counts:
+                self._counts[model, version] = Counts()
+            return self._counts[model, version]
 
     def executed(self, model: str, version: str, num_rows: int, seconds: float) -> None:
         """Count one execution of a model."""

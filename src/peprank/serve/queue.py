@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from peprank.batch import Features, concatenate
 from peprank.errors import RequestError
-from peprank.serve.lane import Job, Lane, Model
+from peprank.serve.lane import Job, Lane, Model, late
 from peprank.serve.metrics import Metrics
 from peprank.serve.trip import Trip
 
@@ -87,7 +87,7 @@ class ModelQueue:
         self._lanes[id(model)] = lane
         self._done.clear()
         if trip.deadline_s < math.inf:
-            job.alarm = loop.call_later(trip.deadline_s - job.joined_s, self._expire, lane, job)
+            job.alarm = loop.call_later(trip.deadline_s - job.joined_s, lane.expire, job)
         lane.join(job)
         self._advance()
         try:
@@ -115,7 +115,7 @@ class ModelQueue:
             for lane in self._lanes.values():
                 for job in (*lane.waiting, *lane.running):
                     lane.drop(job)
-                    _refuse(job, _stopping())
+                    job.refuse(_stopping())
         self._executor.shutdown(wait=False)
         return self._done.is_set()
 
@@ -129,24 +129,21 @@ class ModelQueue:
         most = self._settings.max_rows
         if num_rows > most:
             raise RequestError(f"request has {num_rows} rows: this server takes at most {most}; split it", status=413)
-        left_s = trip.deadline_s - self._clock()
-        if left_s <= 0:
-            raise _late(trip)
-        wait_s = sum(each.work_s for each in self._lanes.values()) / self._settings.workers
+        if trip.deadline_s <= self._clock():
+            raise late(trip)
         is_full = lane.num_rows + num_rows > most or len(lane.waiting) >= self._settings.max_requests
-        if is_full or wait_s > left_s:
+        work_s = lane.work_s(num_rows) + sum(each.work_s() for each in self._lanes.values() if each is not lane)
+        end_s = self._clock() + work_s / self._settings.workers
+        if is_full or end_s > trip.deadline_s:
             message = f"too many requests for model '{lane.model.name}' wait; try again later"
-            raise RequestError(message, status=429, retry_after_s=max(1, math.ceil(wait_s)))
-
-    def _expire(self, lane: Lane, job: Job) -> None:
-        lane.drop(job)
-        _refuse(job, _late(job.trip))
+            raise RequestError(message, status=429, retry_after_s=max(1, math.ceil(end_s - self._clock())))
 
     def _advance(self) -> None:
         """Give work to free workers, from each model in turn."""
         while self._free_workers and (lane := self._due_lane()) is not None:
             self._lanes.move_to_end(id(lane.model))
-            self._start(lane, lane.take(self._settings.batch_rows))
+            if jobs := lane.take(self._settings.batch_rows, self._clock()):
+                self._start(lane, jobs)
 
     def _due_lane(self) -> Lane | None:
         """The next lane whose batch need not wait for more; if there is none, look again when one is."""
@@ -165,14 +162,15 @@ class ModelQueue:
 
     def _start(self, lane: Lane, jobs: list[Job]) -> None:
         self._free_workers -= 1
+        finish = partial(self._finish, lane, jobs, self._clock())
         parts = [job.features for job in jobs]
-        scored = asyncio.get_running_loop().run_in_executor(self._executor, _score, lane.model, parts, self._clock)
-        scored.add_done_callback(partial(self._finish, lane, jobs))
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(self._executor, _score, lane.model, parts, self._clock).add_done_callback(finish)
 
-    def _finish(self, lane: Lane, jobs: list[Job], done: asyncio.Future[_Scored]) -> None:
+    def _finish(self, lane: Lane, jobs: list[Job], taken_s: float, done: asyncio.Future[_Scored]) -> None:
         self._free_workers += 1
         scored = done.result()
-        lane.finish(jobs, scored.model_s)
+        lane.finish(jobs, self._clock() - taken_s)  # on a busy machine more than the model's own time
         self._metrics.executed(lane.model.name, lane.model.version, sum(job.num_rows for job in jobs), scored.model_s)
         if scored.error is not None:
             _log.error("model '%s', version '%s' failed", lane.model.name, lane.model.version, exc_info=scored.error)
@@ -208,20 +206,10 @@ def _hand_out(jobs: Sequence[Job], scored: _Scored) -> None:
         job.trip.stage_s |= {"queue": scored.began_s - job.joined_s, "model": scored.model_s}
         end = start + job.num_rows
         if scored.error is not None:
-            _refuse(job, RequestError("the model failed; the server's log says why", status=500))
+            job.refuse(RequestError("the model failed; the server's log says why", status=500))
         elif not job.logits.done():
             job.logits.set_result(scored.logits[start:end])
         start = end
-
-
-def _refuse(job: Job, error: RequestError) -> None:
-    if not job.logits.done():  # done: the caller was cancelled
-        job.logits.set_exception(error)
-
-
-def _late(trip: Trip) -> RequestError:
-    patience_ms = 1000 * (trip.deadline_s - trip.started_s)
-    return RequestError(f"request was not scored: its deadline of {patience_ms:g} ms passed", status=504)
 
 
 def _stopping() -> RequestError:

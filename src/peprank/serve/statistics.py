@@ -57,17 +57,18 @@ def _stages(counts: Counts, *stages: Stage) -> dict[str, int]:
 
 
 def _batches(counts: Counts) -> list[dict[str, Any]]:
-    sizes = [*counts.batch_rows.bounds, 2 * counts.batch_rows.bounds[-1]]
-    each = zip(sizes, counts.batch_rows.counts.tolist(), counts.batch_s.tolist(), strict=True)
+    rows = counts.batch_rows
+    sizes, ends = [*rows.bounds, 2 * rows.bounds[-1]], [*rows.up_to.tolist(), rows.count]
+    each = zip(sizes, ends, [0, *ends], counts.batch_s.tolist(), strict=False)
     return [
         {
             "batch_size": int(size),
             "compute_input": _NONE,
-            "compute_infer": {"count": count, "ns": _nanoseconds(seconds)},
+            "compute_infer": {"count": end - start, "ns": _nanoseconds(seconds)},
             "compute_output": _NONE,
         }
-        for size, count, seconds in each
-        if count
+        for size, end, start, seconds in each
+        if end > start
     ]
 
 

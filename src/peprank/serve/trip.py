@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 from peprank.batch import Features
 from peprank.errors import RequestError
@@ -15,6 +15,30 @@ from peprank.serve.request import OutputTensor, Parameters
 Stage: TypeAlias = Literal["decode", "encode", "queue", "model", "reply"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 CLIENT_GONE = 499  # the status of a request that nobody waits for any more
+
+
+class Encoded(Protocol):
+    """What was found in a request's inputs."""
+
+    @property
+    def features(self) -> Features:
+        """All rows to score, and the values that their features do not know."""
+        ...
+
+    @property
+    def looked_at(self) -> Mapping[str, int]:
+        """Feature -> rows that were encoded for it: one for each user, or one for each candidate."""
+        ...
+
+    @property
+    def domains(self) -> Mapping[str, int]:
+        """Domain -> rows of it."""
+        ...
+
+    @property
+    def num_unknown_items(self) -> int:
+        """Items that the item table does not hold."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -30,8 +54,7 @@ class Trip:
     id: str = ""  # as the client calls it
     model: str = ""
     version: str = ""
-    features: Features | None = None
-    num_unknown_items: int = 0  # item ids that the item table does not hold
+    encoded: Encoded | None = None
     outputs: tuple[OutputTensor, ...] = ()
     status: int = 200  # of HTTP; 499: the client went away
     stage_s: dict[Stage, float] = field(default_factory=dict)  # seconds spent in each stage that was reached
@@ -40,7 +63,7 @@ class Trip:
     @property
     def num_rows(self) -> int:
         """Rows to score; 0 before they are encoded."""
-        return 0 if self.features is None else self.features.num_rows
+        return 0 if self.encoded is None else self.encoded.features.num_rows
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
