@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from peprank.serve.metrics import Metrics
 from peprank.serve.request import OutputTensor
 from peprank.serve.statistics import statistics
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
 V = {"model": "ctr", "version": "4"}
 
 
@@ -122,6 +124,14 @@ def test_prometheus_reads_every_count() -> None:
     assert value("model_info", sha256="ab" * 32) == 1
     assert values["peprank_loads_refused_total", frozenset({("model", "ctr")})] == 1
     assert ("process_resident_memory_bytes", frozenset()) in values
+
+
+def test_every_series_is_in_the_docs() -> None:
+    text, page = Metrics().exposition()[0].decode(), DOCS.read_text("utf-8")
+    names = {family.name for family in text_string_to_metric_families(text)}
+    own = {name.removeprefix("peprank_") for name in names if name.startswith("peprank_")}
+    assert len(own) == 18
+    assert not {name for name in own if f"`{name}" not in page}
 
 
 def test_openmetrics_is_given_to_who_accepts_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
@@ -41,13 +40,12 @@ class Histogram:
 
     def add_all(self, values: NDArray[np.float32]) -> None:
         """Count many values."""
-        total = float(values.sum(dtype=np.float64))
-        if not math.isfinite(total):
-            values = values[np.isfinite(values)]
-            total = float(values.sum(dtype=np.float64))
+        is_finite = np.isfinite(values)
+        if not is_finite.all():
+            values = values[is_finite]
         self.up_to += np.sort(values).searchsorted(self._edges, "right")  # faster than to look up each value
         self.count += len(values)
-        self.sum += total
+        self.sum += float(values.sum(dtype=np.float64))
 
 
 class Counts:
