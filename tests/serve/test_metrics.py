@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from prometheus_client.parser import text_string_to_metric_families
 
-from peprank.batch import Features
+from peprank.batch import MISSING, Features
 from peprank.serve.counts import NUM_DOMAINS, Histogram
 from peprank.serve.metrics import Metrics
 from peprank.serve.request import OutputTensor
@@ -40,15 +40,13 @@ class Found:
 
     features: Features
     looked_at: Mapping[str, int]
-    domains: Mapping[str, int]
-    num_unknown_items: int = 0
+    num_unknown_items: int
 
 
-def found(domains: Mapping[str, int], unknown: Mapping[str, int], num_unknown_items: int = 0) -> Found:
+def found(domains: list[int], unknown: Mapping[str, int], num_unknown_items: int = 0) -> Found:
     """A request with rows of these domains; `tags` belongs to the user."""
-    num_rows = sum(domains.values())
-    features = Features(num_rows, {}, {}, torch.zeros(num_rows, dtype=torch.int64), dict(unknown))
-    return Found(features, {"item": num_rows, "tags": 1}, domains, num_unknown_items)
+    features = Features(len(domains), {}, {}, torch.tensor(domains, dtype=torch.int64), dict(unknown))
+    return Found(features, {"item": len(domains), "tags": 1}, num_unknown_items)
 
 
 def outputs(**values: list[float] | list[list[float]]) -> tuple[OutputTensor, ...]:
@@ -65,7 +63,7 @@ def serve(metrics: Metrics, clock: Clock) -> None:
                 with trip.stage(stage):  # type: ignore[arg-type]
                     clock.s += k * seconds
             trip.stage_s |= {"queue": k * 1.0, "model": k * 2.0}
-            trip.encoded = found({"home": 2, "search": 3}, {"tags": k}, num_unknown_items=3)
+            trip.encoded = found([0, 0, 5, MISSING, 1000], {"tags": k}, num_unknown_items=3)
             trip.outputs = outputs(probs_buy=[0.0, 0.001, 0.5, 0.6, 1.0], y_price=[3.0] * 5, logits_buy=[0.0] * 5)
     metrics.executed("ctr", "4", 10, 2.0)
     for model, version, status in (("ctr", "4", 429), ("", "", 404)):
@@ -114,8 +112,9 @@ def test_prometheus_reads_every_count() -> None:
     assert value("unknown_items_total") == 6
     assert value("feature_rows_total", feature="item") == 10
     assert value("feature_rows_total", feature="tags") == 2
-    assert value("domain_rows_total", domain="home") == 4
-    assert value("domain_requests_total", domain="home") == 2
+    domain_rows = {k: value("domain_rows_total", domain=k) for k in ("0", "5", "unknown", "other")}
+    assert domain_rows == {"0": 4, "5": 2, "unknown": 2, "other": 2}
+    assert value("domain_requests_total", domain="0") == 2
     assert value("score_bucket", output="probs_buy", le="0.001") == 4  # 0 and 0.001, twice
     assert value("score_bucket", output="probs_buy", le="1.0") == 10
     assert value("score_bucket", output="y_price", le="1.0") == 0
@@ -189,12 +188,12 @@ def test_the_number_of_series_stays_bounded() -> None:
         metrics.loaded("ctr", str(version), "0" * 64)
         with metrics.trip() as trip:
             trip.model, trip.version = "ctr", str(version)
-            trip.encoded = found({str(domain): 1 for domain in range(500)}, {})
+            trip.encoded = found(list(range(500)), {})
         metrics.unloaded("ctr", str(version))
     labels = [dict(labels) for name, labels in samples(metrics) if name == "peprank_domain_rows_total"]
     assert {each["version"] for each in labels} == {str(version) for version in range(184, 200)}
     assert len(labels) == 16 * (NUM_DOMAINS + 1)
-    assert metrics.of("ctr", "199").domain_rows["other"] == 500 - NUM_DOMAINS
+    assert metrics.of("ctr", "199").domain_rows[-1] == 500 - NUM_DOMAINS
 
 
 def test_a_version_that_comes_back_keeps_its_counts() -> None:

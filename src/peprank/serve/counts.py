@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from peprank.batch import MISSING
 from peprank.serve.request import OutputTensor
 from peprank.serve.trip import STAGES, Encoded, Trip
 
@@ -16,8 +17,7 @@ SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25,
 ROWS = tuple(float(2**power) for power in range(15))
 PROBABILITIES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 NUMBERS = (-1000.0, -100.0, -10.0, -1.0, -0.1, 0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10000.0)
-NUM_DOMAINS = 64  # with a series of their own; those seen later share one
-OTHER_DOMAINS = "other"
+NUM_DOMAINS = 64  # with a series of their own; later ones share one
 
 
 class Histogram:
@@ -65,8 +65,8 @@ class Counts:
         self.feature_rows: Counter[str] = Counter()  # that were encoded for a feature
         self.unknown_values: Counter[str] = Counter()  # by feature
         self.num_unknown_items = 0
-        self.domain_requests: Counter[str] = Counter()
-        self.domain_rows: Counter[str] = Counter()
+        self.domain_requests = np.zeros(NUM_DOMAINS + 2, np.int64)  # [1 + id]; first the unknown, last the others
+        self.domain_rows = np.zeros(NUM_DOMAINS + 2, np.int64)
         self.scores: dict[str, Histogram] = {}  # by output
 
     def execute(self, num_rows: int, seconds: float) -> None:
@@ -93,11 +93,10 @@ class Counts:
         self.feature_rows.update(encoded.looked_at)
         self.unknown_values.update(encoded.features.unknown)
         self.num_unknown_items += encoded.num_unknown_items
-        for domain, num_rows in encoded.domains.items():
-            is_named = domain in self.domain_rows or len(self.domain_rows) < NUM_DOMAINS
-            label = domain if is_named else OTHER_DOMAINS
-            self.domain_requests[label] += 1
-            self.domain_rows[label] += num_rows
+        places = np.minimum(encoded.features.domain.numpy(), NUM_DOMAINS) - MISSING
+        rows = np.bincount(places, minlength=NUM_DOMAINS + 2)
+        self.domain_rows += rows
+        self.domain_requests += rows > 0
 
     def _count_scores(self, output: OutputTensor) -> None:
         """Of a softmax tower, each class by itself."""

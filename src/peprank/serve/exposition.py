@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -13,11 +15,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.utils import floatToGoString
 
-from peprank.serve.counts import Counts, Histogram
+from peprank.serve.counts import NUM_DOMAINS, Counts, Histogram
 from peprank.serve.trip import CLIENT_GONE
 
 Version = tuple[str, str]  # a model's name and one of its versions
 
+_DOMAINS = ("unknown", *map(str, range(NUM_DOMAINS)), "other")
 _LABELS = ("model", "version")
 
 
@@ -82,15 +85,15 @@ def _rows(counts: Mapping[Version, Counts]) -> list[Metric]:
     each = counts.items()
     rows = [((*key, feature), n) for key, item in each for feature, n in item.feature_rows.items()]
     unknown = [((*key, feature), n) for key, item in each for feature, n in item.unknown_values.items()]
-    domain_requests = [((*key, domain), n) for key, item in each for domain, n in item.domain_requests.items()]
-    domain_rows = [((*key, domain), n) for key, item in each for domain, n in item.domain_rows.items()]
+    domain_requests = [((*key, label), n) for key, item in each for label, n in _by_domain(item.domain_requests)]
+    domain_rows = [((*key, label), n) for key, item in each for label, n in _by_domain(item.domain_rows)]
     scores = [((*key, output), histogram) for key, item in each for output, histogram in item.scores.items()]
     return [
         _counter("feature_rows", "Rows encoded for a feature: one per user or item.", ("feature",), rows),
         _counter("unknown_values", "Values outside a feature's vocabulary.", ("feature",), unknown),
         _counter("unknown_items", "Item ids outside the item table.", (), [(k, i.num_unknown_items) for k, i in each]),
-        _counter("domain_requests", "Requests with rows of a domain.", ("domain",), domain_requests),
-        _counter("domain_rows", "Rows of a domain.", ("domain",), domain_rows),
+        _counter("domain_requests", "Requests with rows of a domain, by its id.", ("domain",), domain_requests),
+        _counter("domain_rows", "Rows of a domain, by its id.", ("domain",), domain_rows),
         _histogram("score", "Scores given, by output.", ("output",), scores),
     ]
 
@@ -103,6 +106,11 @@ def _models(loaded: Mapping[Version, str], refused: Mapping[str, int]) -> list[M
     for model, n in refused.items():
         loads.add_metric((model,), n)
     return [info, loads]
+
+
+def _by_domain(counts: NDArray[np.int64]) -> list[tuple[str, int]]:
+    """Label and count of each domain that was seen."""
+    return [(label, n) for label, n in zip(_DOMAINS, counts.tolist(), strict=True) if n]
 
 
 def _counter(

@@ -45,7 +45,7 @@ class Inference:
         with self.metrics.trip() as trip, self.repository.get(path["name"], path.get("version")) as model:
             trip.model, trip.version = model.name, model.version
             asked, encoded = await self._read(request, model, trip)
-            trip.id, trip.features, trip.num_unknown_items = asked.id, encoded.features, encoded.num_unknown_items
+            trip.id, trip.encoded = asked.id, encoded
             trip.expire_after(patience_of(asked.parameters, self.patience_s))
             logits = await _while_wanted(request.receive, self.queue.logits(model, encoded.features, trip))
             with trip.stage("reply"):

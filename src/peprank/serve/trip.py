@@ -31,11 +31,6 @@ class Encoded(Protocol):
         ...
 
     @property
-    def domains(self) -> Mapping[str, int]:
-        """Domain -> rows of it."""
-        ...
-
-    @property
     def num_unknown_items(self) -> int:
         """Items that the item table does not hold."""
         ...
