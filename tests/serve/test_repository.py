@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -53,6 +54,10 @@ def refusal(ask: Callable[[], object]) -> tuple[int, str]:
     with pytest.raises(RequestError) as refused:
         ask()
     return refused.value.status, str(refused.value)
+
+
+def mapped_files() -> str:
+    return Path("/proc/self/maps").read_text()
 
 
 def test_the_highest_version_answers(tmp_path: Path) -> None:
@@ -313,6 +318,7 @@ def test_load_tries_at_once_what_was_refused(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_old_version_lives_as_long_as_its_requests_and_no_longer(tmp_path: Path) -> None:
     save_bundle(tmp_path / "ctr" / "1", seed=1)
     repository = opened(tmp_path, load)
@@ -323,6 +329,7 @@ def test_the_old_version_lives_as_long_as_its_requests_and_no_longer(tmp_path: P
             old, weights = weakref.ref(model), weakref.ref(model.scorer.ranker)
             rows = model.golden_rows
             before = model.scorer.score_rows(rows)
+            assert str(tmp_path / "ctr" / "1") in mapped_files()
             save_bundle(tmp_path / "ctr" / "2", seed=2)
             look(repository)
             shutil.rmtree(tmp_path / "ctr" / "1")
@@ -331,6 +338,7 @@ def test_the_old_version_lives_as_long_as_its_requests_and_no_longer(tmp_path: P
             assert model.scorer.score_rows(rows) == before
         del model
         assert (old(), weights()) == (None, None)
+        assert str(tmp_path / "ctr" / "1") not in mapped_files()
     finally:
         gc.enable()
 
