@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.routing import Route
 
 from peprank.api import load
+from peprank.infer import Precision
 from peprank.serve.example import example_request
 from peprank.serve.openapi import document
 from peprank.serve.start import Running
@@ -35,7 +37,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(bundle: Path) -> Iterator[Running]:
-    with serving(bundle, admin_port=0, max_body_bytes=2**20) as running:
+    with serving(bundle, admin_port=0, max_body_bytes=2**20, precision=Precision.FLOAT32) as running:
         yield running
 
 
@@ -247,3 +249,39 @@ def wait_for(server: Running, line: str) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_items_that_the_server_holds_are_named_by_key_and_follow_their_file(bundle: Path, tmp_path: Path) -> None:
+    rows = raw(4)
+    items = pa.table({name: rows.column(name) for name in ("item", "tags", "price")})
+    path = tmp_path / "items.parquet"
+    pq.write_table(items, path)
+    expected = load(bundle).predict(pa.Table.from_batches([rows]))["probs_ctr"].to_numpy()
+    with serving(bundle, items=path, item_key="item", poll_s=0.1, precision=Precision.FLOAT32) as server:
+        with server.repository.get("tiny") as model:
+            asked = example_request(model, rows)
+        assert [tensor["name"] for tensor in asked["inputs"]] == ["item", "user", "tab", "age"]
+        url = f"{server.settings.url}{INFER}"
+        answer = httpx.post(url, json=asked).json()
+        np.testing.assert_allclose(outputs(answer)["probs_ctr"], expected, atol=1e-6, rtol=0)
+        pq.write_table(items.slice(0, 3), path)
+        deadline = time.monotonic() + 20
+        while "unknown_items" not in answer["parameters"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+            answer = httpx.post(url, json=asked).json()
+        assert answer["parameters"] == {"unknown_items": 1, "unknown_item_keys": rows.column("item")[3].as_py()}
+        np.testing.assert_allclose(outputs(answer)["probs_ctr"][:3], expected[:3], atol=1e-6, rtol=0)
+
+
+def test_an_item_key_that_golden_rows_lack_is_shown_as_missing(bundle: Path, tmp_path: Path) -> None:
+    rows = raw(4)
+    path = tmp_path / "items.parquet"
+    pq.write_table(
+        pa.table({"sku": [1, 2, 3, 4]} | {name: rows.column(name) for name in ("item", "tags", "price")}), path
+    )
+    with serving(bundle, items=path, item_key="sku") as server:
+        with server.repository.get("tiny") as model:
+            asked = example_request(model)
+        answer = httpx.post(f"{server.settings.url}{INFER}", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["parameters"]["unknown_items"] == 1

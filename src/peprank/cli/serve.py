@@ -7,7 +7,7 @@ import logging
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -50,11 +50,22 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("rows")
     group.add_argument("--items", type=Path, metavar="FILE.parquet", help="item features; requests name the items only")
     group.add_argument("--item-key", metavar="COLUMN", help="the column of --items that names an item")
+    group.add_argument(
+        "--given",
+        type=_names,
+        metavar="COLUMNS",
+        help="item columns that requests give all the same, such as '*_today'",
+    )
     group.add_argument("--default-domain", metavar="VALUE", help="stands in for an unknown domain (default: refuse)")
 
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scoring")
+    group.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bf16"),
+        help="of the arithmetic; auto: bf16 where the processor has it and the golden rows bear it (default: auto)",
+    )
     group.add_argument("--threads", type=int, metavar="N", help="threads of the arithmetic (default: as torch has it)")
     group.add_argument(
         "--max-batch-rows", type=int, metavar="N", help="join requests up to so many rows (default: 0, off)"
@@ -87,9 +98,18 @@ def run(args: argparse.Namespace) -> int:
         from peprank.serve.start import serve
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    chosen = {name: value for name, value in vars(args).items() if name not in ("verb", "run")}
-    serve(Settings(**chosen), partial(_announce, Console(stderr=True, highlight=False, soft_wrap=True)))
+    serve(Settings(**_chosen(args)), partial(_announce, Console(stderr=True, highlight=False, soft_wrap=True)))
     return 0
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of `Settings` that were given."""
+    from peprank.infer import Precision
+
+    chosen = {name: value for name, value in vars(args).items() if name not in ("verb", "run")}
+    if chosen.get("precision") is not None:
+        chosen["precision"] = None if chosen["precision"] == "auto" else Precision(chosen["precision"])
+    return chosen
 
 
 def _announce(console: Console, server: Running) -> None:
@@ -107,6 +127,10 @@ def _announce(console: Console, server: Running) -> None:
     say(f"serving at {settings.url}, ctrl-C stops; try:")
     with repository.get(repository.names()[0]) as model:
         say(f"  {example_curl(model, settings.url)}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _bytes(text: str) -> int:

@@ -18,12 +18,13 @@ def example_request(model: ServedModel, rows: pa.RecordBatch | None = None) -> d
     """A request in JSON that asks for the scores of raw rows.
 
     Args:
-        rows: hold the model's inputs; None: the first golden row.
+        rows: raw; None: the first golden row. An input that they lack, such as the key of items, is sent as missing.
     """
     rows = model.golden_rows.slice(0, 1) if rows is None else rows
     inputs = []
     for info in model.rows.inputs():
-        inputs += _tensors(info.name, info.datatype, rows.column(info.name))
+        cells = rows.column(info.name) if info.name in rows.schema.names else pa.nulls(rows.num_rows)
+        inputs += _tensors(info.name, info.datatype, cells)
     return {"inputs": inputs}
 
 

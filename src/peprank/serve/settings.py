@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peprank.errors import SpecError
+from peprank.infer import Precision
 
 _MIB = 2**20
 
@@ -24,6 +25,7 @@ class Settings:
     admin_port: int | None = None  # where models are loaded and unloaded, on 127.0.0.1 only; None: nowhere
     name: str | None = None  # of a bundle's model; None: its folder's
     keep_versions: int = 1  # of each model that answer, by number; the highest answers where none is named
+    precision: Precision | None = None  # of the arithmetic; None: the fastest that the golden rows bear
     threads: int | None = None  # of the arithmetic; None: as many as torch takes
     max_body_bytes: int = 16 * _MIB
     max_bodies_bytes: int | None = None  # of all requests under way; None: one and a half max_body_bytes
@@ -38,6 +40,7 @@ class Settings:
     poll_s: float = 10.0  # between looks for new versions; 0: only on SIGHUP
     items: Path | None = None  # Parquet of item features that requests need not send
     item_key: str | None = None  # its column of ids
+    given: tuple[str, ...] = ()  # item columns, or patterns of them, that requests give all the same
     default_domain: str | None = None  # of rows with an unknown domain; None: they are refused
     access_log: bool = False  # one line of JSON per request
 

@@ -64,6 +64,7 @@ def serve(settings: Settings, on_start: Callable[[Running], None]) -> None:
             settings.path,
             partial(_load, settings=settings),
             name=settings.name,
+            extras=[] if settings.items is None else [settings.items],
             keep_versions=settings.keep_versions,
             listener=metrics,
         )
@@ -79,12 +80,17 @@ def _load(path: Path, name: str, version: str, *, settings: Settings) -> ServedM
     """Load a bundle, to be asked as the settings say."""
 
     def rows(spec: PipelineSpec, encoder: Encoder, schema: pa.Schema) -> RequestRows:
-        items = None
-        if settings.items is not None and settings.item_key is not None:
-            items = ItemTable.load(settings.items, settings.item_key, spec)
-        return RequestRows(spec, encoder, items, settings.default_domain, schema=schema)
+        return RequestRows(spec, encoder, _items(settings, spec), settings.default_domain, schema=schema)
 
-    return load(path, name, version, rows)
+    return load(path, name, version, rows, precision=settings.precision)
+
+
+def _items(settings: Settings, spec: PipelineSpec) -> ItemTable | None:
+    if settings.items is None or settings.item_key is None:
+        return None
+    items = ItemTable.load(settings.items, settings.item_key, spec, given=settings.given)
+    _log.info("%s: %s items, %.1f MiB", settings.items.name, f"{items.num_items:,}", items.memory_bytes / 2**20)
+    return items
 
 
 def _server(
