@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from peprank.batch import MISSING, Features
 from peprank.serve.counts import NUM_DOMAINS, Histogram
 from peprank.serve.metrics import Metrics
 from peprank.serve.request import OutputTensor
+from peprank.serve.rows import Encoded
 from peprank.serve.statistics import statistics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
@@ -34,19 +35,16 @@ class Clock:
         return self.s
 
 
-@dataclass(frozen=True)
-class Found:
-    """What was found in the inputs of a request."""
-
-    features: Features
-    looked_at: Mapping[str, int]
-    num_unknown_items: int
-
-
-def found(domains: list[int], unknown: Mapping[str, int], num_unknown_items: int = 0) -> Found:
+def found(domains: list[int], unknown: Mapping[str, int], num_unknown_items: int = 0) -> Encoded:
     """A request with rows of these domains; `tags` belongs to the user."""
-    features = Features(len(domains), {}, {}, torch.tensor(domains, dtype=torch.int64), dict(unknown))
-    return Found(features, {"item": len(domains), "tags": 1}, num_unknown_items)
+    return Encoded(
+        features=Features(len(domains), {}, {}, torch.tensor(domains, dtype=torch.int64), dict(unknown)),
+        num_rows=len(domains),
+        num_users=1,
+        looked_at={"item": len(domains), "tags": 1},
+        domain_names={0: "home"},
+        num_unknown_items=num_unknown_items,
+    )
 
 
 def outputs(**values: list[float] | list[list[float]]) -> tuple[OutputTensor, ...]:
@@ -112,9 +110,9 @@ def test_prometheus_reads_every_count() -> None:
     assert value("unknown_items_total") == 6
     assert value("feature_rows_total", feature="item") == 10
     assert value("feature_rows_total", feature="tags") == 2
-    domain_rows = {k: value("domain_rows_total", domain=k) for k in ("0", "5", "unknown", "other")}
-    assert domain_rows == {"0": 4, "5": 2, "unknown": 2, "other": 2}
-    assert value("domain_requests_total", domain="0") == 2
+    domain_rows = {k: value("domain_rows_total", domain=k) for k in ("home", "5", "unknown", "other")}
+    assert domain_rows == {"home": 4, "5": 2, "unknown": 2, "other": 2}
+    assert value("domain_requests_total", domain="home") == 2
     assert value("score_bucket", output="probs_buy", le="0.001") == 4  # 0 and 0.001, twice
     assert value("score_bucket", output="probs_buy", le="1.0") == 10
     assert value("score_bucket", output="y_price", le="1.0") == 0
@@ -131,6 +129,14 @@ def test_every_series_is_in_the_docs() -> None:
     own = {name.removeprefix("peprank_") for name in names if name.startswith("peprank_")}
     assert len(own) == 18
     assert not {name for name in own if f"`{name}" not in page}
+
+
+def test_a_plan_without_domains_has_no_series_of_domains() -> None:
+    metrics = Metrics()
+    with metrics.trip() as trip:
+        trip.encoded = replace(found([0, 0], {}), domain_names=None)
+    assert metrics.of("", "").num_rows == 2
+    assert not any(name.startswith("peprank_domain") for name, _ in samples(metrics))
 
 
 def test_openmetrics_is_given_to_who_accepts_it() -> None:

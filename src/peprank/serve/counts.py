@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from peprank.batch import MISSING
+from peprank.batch import MISSING, Features
 from peprank.serve.request import OutputTensor
-from peprank.serve.trip import STAGES, Encoded, Trip
+from peprank.serve.rows import Encoded
+from peprank.serve.trip import STAGES, Trip
 
 SECONDS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(float(2**power) for power in range(15))
@@ -65,6 +66,7 @@ class Counts:
         self.feature_rows: Counter[str] = Counter()  # that were encoded for a feature
         self.unknown_values: Counter[str] = Counter()  # by feature
         self.num_unknown_items = 0
+        self.domain_names: Mapping[int, str] = {}  # of those that are not called by their id
         self.domain_requests = np.zeros(NUM_DOMAINS + 2, np.int64)  # [1 + id]; first the unknown, last the others
         self.domain_rows = np.zeros(NUM_DOMAINS + 2, np.int64)
         self.scores: dict[str, Histogram] = {}  # by output
@@ -89,11 +91,16 @@ class Counts:
             self._count_scores(output)
 
     def _count_rows(self, encoded: Encoded) -> None:
-        self.num_rows += encoded.features.num_rows
+        self.num_rows += encoded.num_rows
         self.feature_rows.update(encoded.looked_at)
         self.unknown_values.update(encoded.features.unknown)
         self.num_unknown_items += encoded.num_unknown_items
-        places = np.minimum(encoded.features.domain.numpy(), NUM_DOMAINS) - MISSING
+        if encoded.domain_names is not None:
+            self.domain_names = encoded.domain_names
+            self._count_domains(encoded.features)
+
+    def _count_domains(self, features: Features) -> None:
+        places = np.minimum(features.domain.numpy(), NUM_DOMAINS) - MISSING
         rows = np.bincount(places, minlength=NUM_DOMAINS + 2)
         self.domain_rows += rows
         self.domain_requests += rows > 0

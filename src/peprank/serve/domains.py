@@ -32,7 +32,7 @@ class Domains:
         assert spec.model.domain is not None
         feature = spec.feature(spec.model.domain.feature)
         self.feature, self.column = feature.name, feature.column
-        self._words, self._num_domains = _words(feature), spec.model.domain.num_domains
+        self.words, self._num_domains = _words(feature), spec.model.domain.num_domains
         self._encoder = encoder
         self._default = None if default is None else encoder.domain_id(default, "default_domain")
 
@@ -64,8 +64,8 @@ class Domains:
     def _refusal(self, is_unknown: NDArray[np.bool_], column: pa.Array) -> str:
         value = shown(column[int(is_unknown.argmax())])
         found = f"is unknown to the model in {is_unknown.sum()} of {len(is_unknown)} rows, such as {value!r:.80}"
-        known = sorted(self._words) or range(self._num_domains)
-        names = ", ".join(repr(self._words.get(index, str(index))) for index in known[:_MOST_NAMES])
+        known = sorted(self.words) or range(self._num_domains)
+        names = ", ".join(repr(self.words.get(index, str(index))) for index in known[:_MOST_NAMES])
         more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
         return f"domain {self.column!r} {found}; known are {names}{more}"
 

@@ -20,7 +20,6 @@ from peprank.serve.trip import CLIENT_GONE
 
 Version = tuple[str, str]  # a model's name and one of its versions
 
-_DOMAINS = ("unknown", *map(str, range(NUM_DOMAINS)), "other")
 _LABELS = ("model", "version")
 
 
@@ -85,15 +84,15 @@ def _rows(counts: Mapping[Version, Counts]) -> list[Metric]:
     each = counts.items()
     rows = [((*key, feature), n) for key, item in each for feature, n in item.feature_rows.items()]
     unknown = [((*key, feature), n) for key, item in each for feature, n in item.unknown_values.items()]
-    domain_requests = [((*key, label), n) for key, item in each for label, n in _by_domain(item.domain_requests)]
-    domain_rows = [((*key, label), n) for key, item in each for label, n in _by_domain(item.domain_rows)]
+    domain_requests = [((*key, label), n) for key, item in each for label, n in _by_domain(item, item.domain_requests)]
+    domain_rows = [((*key, label), n) for key, item in each for label, n in _by_domain(item, item.domain_rows)]
     scores = [((*key, output), histogram) for key, item in each for output, histogram in item.scores.items()]
     return [
         _counter("feature_rows", "Rows encoded for a feature: one per user or item.", ("feature",), rows),
         _counter("unknown_values", "Values outside a feature's vocabulary.", ("feature",), unknown),
         _counter("unknown_items", "Item ids outside the item table.", (), [(k, i.num_unknown_items) for k, i in each]),
-        _counter("domain_requests", "Requests with rows of a domain, by its id.", ("domain",), domain_requests),
-        _counter("domain_rows", "Rows of a domain, by its id.", ("domain",), domain_rows),
+        _counter("domain_requests", "Requests with rows of a domain.", ("domain",), domain_requests),
+        _counter("domain_rows", "Rows of a domain.", ("domain",), domain_rows),
         _histogram("score", "Scores given, by output.", ("output",), scores),
     ]
 
@@ -108,9 +107,10 @@ def _models(loaded: Mapping[Version, str], refused: Mapping[str, int]) -> list[M
     return [info, loads]
 
 
-def _by_domain(counts: NDArray[np.int64]) -> list[tuple[str, int]]:
+def _by_domain(item: Counts, counts: NDArray[np.int64]) -> list[tuple[str, int]]:
     """Label and count of each domain that was seen."""
-    return [(label, n) for label, n in zip(_DOMAINS, counts.tolist(), strict=True) if n]
+    labels = ["unknown", *(item.domain_names.get(k, str(k)) for k in range(NUM_DOMAINS)), "other"]
+    return [(label, n) for label, n in zip(labels, counts.tolist(), strict=True) if n]
 
 
 def _counter(

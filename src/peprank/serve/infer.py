@@ -44,6 +44,8 @@ class Inference:
         path = request.path_params
         with self.metrics.trip() as trip, self.repository.get(path["name"], path.get("version")) as model:
             trip.model, trip.version = model.name, model.version
+            trip.expire_after(self.patience_s)
+            self.queue.check(model, trip)
             asked, encoded = await self._read(request, model, trip)
             trip.id, trip.encoded = asked.id, encoded
             trip.expire_after(patience_of(asked.parameters, self.patience_s))

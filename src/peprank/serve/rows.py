@@ -36,6 +36,7 @@ class Encoded:
     num_rows: int  # N
     num_users: int  # U; N where each row came with inputs of its own
     looked_at: Mapping[str, int]  # feature -> its rows that were encoded; `features.unknown` counts among those
+    domain_names: Mapping[int, str] | None = None  # id -> word, if domains have words; None: the plan names no domain
     num_defaulted: int = 0  # rows of an unknown domain that were scored as of the default one
     num_unknown_items: int = 0  # rows whose item the server does not hold
     unknown_items: tuple[str, ...] = ()  # the first few of these items
@@ -140,6 +141,7 @@ class RequestRows:
             num_rows=layout.num_rows,
             num_users=layout.num_users,
             looked_at={name: part.encoded.num_rows for part in parts for name in part.encoded.features},
+            domain_names=None if self._domains is None else self._domains.words,
             num_defaulted=sum(part.num_defaulted for part in parts),
             num_unknown_items=held.num_unknown if held else 0,
             unknown_items=held.unknown(_SHOWN_ITEMS) if held else (),

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
-from peprank.batch import Features
 from peprank.errors import RequestError
 from peprank.serve.request import OutputTensor, Parameters
+from peprank.serve.rows import Encoded
 
 Stage: TypeAlias = Literal["decode", "encode", "queue", "model", "reply"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 CLIENT_GONE = 499  # the status of a request that nobody waits for any more
-
-
-class Encoded(Protocol):
-    """What was found in a request's inputs."""
-
-    @property
-    def features(self) -> Features:
-        """All rows to score, and the values that their features do not know."""
-        ...
-
-    @property
-    def looked_at(self) -> Mapping[str, int]:
-        """Feature -> rows that were encoded for it: one for each user, or one for each candidate."""
-        ...
-
-    @property
-    def num_unknown_items(self) -> int:
-        """Items that the item table does not hold."""
-        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -58,7 +39,7 @@ class Trip:
     @property
     def num_rows(self) -> int:
         """Rows to score; 0 before they are encoded."""
-        return 0 if self.encoded is None else self.encoded.features.num_rows
+        return 0 if self.encoded is None else self.encoded.num_rows
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
