@@ -17,7 +17,10 @@ from peprank.errors import ArtifactError, SpecError
 from peprank.evaluation import Gates, Importance, Results, gates_on, permutation_importance, sample_users
 from peprank.evaluation import evaluate as judge
 from peprank.models import has_bf16
+from peprank.onnx import OPSET, OnnxScorer, Target
+from peprank.onnx import export as write_onnx
 from peprank.predict import Scorer
+from peprank.spec.pipeline import PipelineSpec
 from peprank.training import CheckpointStore, TrainListener, TrainResult
 from peprank.training import train as fit
 
@@ -95,9 +98,37 @@ def export(model_dir: str | Path, out: str | Path, *, checkpoint: str | None = N
     model_dir = Path(model_dir)
     source = ConfigSource.read(model_dir)
     spec = source.lower().spec
-    loaded = CheckpointStore(model_dir).read(checkpoint or ("best" if spec.export.best else "latest"))
+    loaded = CheckpointStore(model_dir).read(checkpoint or _checkpoint_to_export(spec))
     rows = bundles.read_rows(model_dir)
     return Scorer(bundles.save(Path(out), source, loaded.weights(spec.export.use_ema), rows, step=loaded.step))
+
+
+def export_onnx(
+    path: str | Path,
+    out: str | Path,
+    *,
+    checkpoint: str | None = None,
+    target: Target = "onnx",
+    opset: int = OPSET,
+) -> OnnxScorer:
+    """Write the model of a bundle or a model_dir as an ONNX graph into the folder `out`.
+
+    Args:
+        path: a bundle, or a model_dir that `train` filled.
+        checkpoint: for a model_dir: "best", "latest" or a step number; by default what the config's exporter_type says.
+        target: "onnx": the graph and what its inputs are; "triton": the same as a model of a Triton model repository.
+        opset: version of ONNX's operators.
+
+    Raises:
+        ArtifactError: nothing loadable is there, the model cannot become a graph, the graph scores the golden rows
+            otherwise, or `out` holds something that is no such export.
+        PeprankError: a package of the extra `onnx` is missing.
+    """
+    path, out = Path(path), Path(out)
+    if checkpoint is None and path.is_dir() and not bundles.is_bundle(path):
+        checkpoint = _checkpoint_to_export(ConfigSource.read(path).lower().spec)
+    write_onnx(load(path, checkpoint=checkpoint), bundles.read_rows(path), out, target=target, opset=opset)
+    return OnnxScorer.load(out)
 
 
 def evaluate(
@@ -211,6 +242,10 @@ def _conformed(ranker: Scorer, rows: Any, columns: Sequence[Column]) -> tuple[It
     table = conform_table(pa.table(rows), columns, "the given table")
     starts = range(0, table.num_rows, _BATCH_ROWS)
     return (table.slice(start, _BATCH_ROWS) for start in starts), table.num_rows
+
+
+def _checkpoint_to_export(spec: PipelineSpec) -> str:
+    return "best" if spec.export.best else "latest"
 
 
 def _from_model_dir(model_dir: Path, checkpoint: str) -> Bundle:

@@ -34,7 +34,7 @@ class PartitionedNorm(nn.Module):
         """Normalized rows of `domain`."""
         statistics = self.statistics[domain]
         assert isinstance(statistics, nn.BatchNorm1d)
-        if len(z) > 1:
+        if not self.training or len(z) > 1:
             normal = statistics(z)
         else:
             normal = F.batch_norm(z, statistics.running_mean, statistics.running_var, eps=statistics.eps)

@@ -31,6 +31,9 @@ def per_domain(apply: Callable[[int, Tensor], Tensor], rows: Tensor, domain: Ten
 class ByDomain:
     """The rows of a batch, those of one domain side by side.
 
+    While `torch.export` traces, rows stay where they are, and `each` picks those of every domain and puts its results
+    back: a graph cannot depend on which domains a batch holds. Whoever runs the graph checks the domains.
+
     Args:
         domain: int64 [B].
         num_domains: D.
@@ -40,6 +43,10 @@ class ByDomain:
     """
 
     def __init__(self, domain: Tensor, num_domains: int) -> None:
+        self._picked: _Picked | None = None
+        if torch.compiler.is_exporting():
+            self._picked = _Picked(domain, num_domains)
+            return
         check_domains(domain, num_domains)
         self._order = domain.argsort(stable=True)
         self._place = torch.empty_like(self._order)
@@ -48,20 +55,40 @@ class ByDomain:
 
     def gathered(self, rows: Tensor) -> Tensor:
         """Rows [B, ...] in the order of their domains."""
-        return _reorder(rows, self._order, self._place)
+        return rows if self._picked is not None else _reorder(rows, self._order, self._place)
 
     def restored(self, gathered: Tensor) -> Tensor:
         """Gathered rows [B, ...] in the order of the batch."""
-        return _reorder(gathered, self._place, self._order)
+        return gathered if self._picked is not None else _reorder(gathered, self._place, self._order)
 
     def each(self, apply: Callable[[int, Tensor], Tensor], gathered: Tensor) -> Tensor:
         """Return `apply(d, gathered rows of domain d)` of each domain, one below the other.
 
         A domain without rows costs nothing; an empty batch still passes domain 0, for its shape.
         """
+        if self._picked is not None:
+            return self._picked.each(apply, gathered)
         parts = torch.split(gathered, self._counts)
         busy = [d for d, count in enumerate(self._counts) if count] or [0]
         return torch.cat([apply(d, parts[d]) for d in busy])
+
+
+class _Picked:
+    """What `ByDomain` does in a traced graph, with operations whose shapes alone depend on the values."""
+
+    def __init__(self, domain: Tensor, num_domains: int) -> None:
+        self._num_rows = domain.shape[0]
+        self._rows = [(domain == d).nonzero()[:, 0] for d in range(num_domains)]  # int64 [B_d] of each domain
+        for rows in self._rows:
+            torch._check(rows.shape[0] > 0)  # type: ignore[no-untyped-call]  # tells the tracer, not the graph
+
+    def each(self, apply: Callable[[int, Tensor], Tensor], rows: Tensor) -> Tensor:
+        """`apply(d, rows of domain d)` of each domain, every result at its row's place."""
+        parts = [apply(d, rows.index_select(0, own)) for d, own in enumerate(self._rows)]
+        joined = parts[0].new_zeros((self._num_rows, *parts[0].shape[1:]))
+        for own, part in zip(self._rows, parts, strict=True):
+            joined = joined.index_put((own,), part)
+        return joined
 
 
 class PerDomain(nn.Module):

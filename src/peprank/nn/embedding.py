@@ -73,7 +73,10 @@ class EmbeddingGroups(nn.Module):
 
     def forward(self, features: Features) -> dict[str, Tensor]:
         """One tensor [B, D_g] per group."""
-        gathered = [item for arena in self.arenas.values() for item in arena(features)]
+        return self.joined([item for arena in self.arenas.values() for item in arena(features)], features)
+
+    def joined(self, gathered: list[Gathered], features: Features) -> dict[str, Tensor]:
+        """The groups' tensors [B, D_g] of vectors that were gathered already; reads no ids of `features`."""
         columns = {k: v for item in gathered for k, v in zip(item.lookups, item.vectors.unbind(1), strict=True)}
         mapped: dict[tuple[str, str], Tensor] = {}
         return {name: self._join(fields, gathered, columns, mapped, features) for name, fields in self.groups.items()}

@@ -51,6 +51,14 @@ class Scorer:
         starts = range(0, max(1, rows.num_rows), _BATCH_ROWS)  # no rows: one empty batch still has the columns
         return pa.Table.from_batches([self.score_rows(rows.slice(start, _BATCH_ROWS)) for start in starts])
 
+    def features(self, table: Any) -> Features:
+        """Encoded rows of a table, as `logits` takes them.
+
+        Raises:
+            DataError: as `predict` does.
+        """
+        return self.encoder.features(conform_table(pa.table(table), self.columns, "the given table"))
+
     @property
     def output_names(self) -> tuple[str, ...]:
         """Columns that `predict` gives."""
