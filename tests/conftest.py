@@ -5,6 +5,8 @@ import signal
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.promises"]
+
 # No deadline per example: a loaded machine is no bug. In CI the same examples every time; new ones are found at home.
 settings.register_profile("peprank", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("peprank")
