@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from peprank import bundle as bundles
 from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
 from peprank.data import Column, columns_of, conform_table, open_rows
-from peprank.errors import ArtifactError, SpecError
+from peprank.errors import ArtifactError, SpecError, TrainingError
 from peprank.evaluation import Gates, Importance, Results, gates_on, permutation_importance, sample_users
 from peprank.evaluation import evaluate as judge
 from peprank.models import has_bf16
 from peprank.onnx import OPSET, OnnxScorer, Target
 from peprank.onnx import export as write_onnx
 from peprank.predict import Scorer
+from peprank.record import Keeper, RunRecord, differences
 from peprank.spec.pipeline import PipelineSpec
-from peprank.training import CheckpointStore, TrainListener, TrainResult
+from peprank.training import CheckpointStore, Silent, TrainListener, TrainResult
 from peprank.training import train as fit
 
 _BATCH_ROWS = 8192
@@ -55,14 +57,55 @@ def train(
     source = ConfigSource(
         text=file.text, is_json=str(config).endswith(".json"), overrides=file.overrides, assets=lowered.assets
     )
-    spec = lowered.spec
+    return _recorded(source, lowered.spec, Path(config).absolute().parent, resume, device, listener or Silent())
+
+
+def train_again(
+    record: RunRecord,
+    *,
+    overrides: Sequence[str] = (),
+    resume: str | Path = "auto",
+    device: str = "cpu",
+    listener: TrainListener | None = None,
+) -> TrainResult:
+    """Train what a record describes: the same config and seed, hence the same bits where nothing else differs.
+
+    Data, versions, processor, threads, device and precision that differ from the record's are told of as notes.
+
+    Args:
+        record: from `RunRecord.read`.
+        overrides: further changes; at least a model_dir in which this run has not trained yet.
+        resume, device, listener: as for `train`.
+
+    Raises:
+        TrainingError: model_dir is that of the recorded run; and as for `train`.
+    """
+    listener = listener or Silent()
+    source = replace(record.config, overrides=(*record.config.overrides, *overrides))
+    spec = source.lower().spec
+    if Path(spec.model_dir).resolve() == Path(record.config.lower().spec.model_dir).resolve():
+        raise TrainingError(f"{spec.model_dir}: is the model_dir of the recorded run; give another one")
+    found = differences(record, spec, device)
+    for difference in found:
+        listener.note(f"differs from the record: {difference}")
+    if not found:
+        listener.note("data, versions, processor and threads are those of the record")
+    return _recorded(source, spec, Path.cwd(), resume, device, listener)
+
+
+def _recorded(
+    source: ConfigSource, spec: PipelineSpec, project: Path, resume: str | Path, device: str, listener: TrainListener
+) -> TrainResult:
+    """Train, and keep in model_dir what explains the run and makes it again."""
     golden = bundles.draw_golden_rows(spec)
+    with Keeper(source, spec, device=device, project=project, listener=listener) as keeper:
 
-    def keep_config(model_dir: Path) -> None:
-        source.write(model_dir)
-        bundles.write_rows(model_dir, golden)
+        def keep(model_dir: Path) -> None:
+            source.write(model_dir)
+            bundles.write_rows(model_dir, golden)
+            keeper.open(model_dir)
 
-    return fit(spec, resume=resume, device=device, listener=listener, on_open=keep_config)
+        return fit(spec, resume=resume, device=device, listener=keeper, on_open=keep)
 
 
 def load(path: str | Path, *, checkpoint: str | None = None, bf16: bool | None = False) -> Scorer:

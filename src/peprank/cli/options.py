@@ -11,9 +11,14 @@ _BF16: Final[dict[str, bool | None]] = {"float32": False, "bf16": True, "auto": 
 _DEFAULT_PRECISION: Final = "float32"
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser, *, is_required: bool = True) -> None:
     """CONFIG, --set and the three paths that people change most."""
-    parser.add_argument("config", type=Path, help="pipeline.config (protobuf text) or a .json of the same messages")
+    parser.add_argument(
+        "config",
+        type=Path,
+        nargs=None if is_required else "?",
+        help="pipeline.config (protobuf text) or a .json of the same messages",
+    )
     add_overrides(parser)
     parser.add_argument("--model-dir", metavar="DIR", help="use this folder in place of model_dir")
 

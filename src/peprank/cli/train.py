@@ -14,12 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from peprank import api
 from peprank.cli import options
 from peprank.evaluation import Results
+from peprank.record import RunRecord
 from peprank.training import TrainResult
 
 EPILOG = """example:
   peprank train examples/kuairand.config
   peprank train pipeline.config --train-input 'logs/2026-11-*.parquet' --eval-input logs/2026-12-01.parquet \\
       --model-dir runs/a --set train_config.num_epochs=2
+  peprank train --from-record runs/a --model-dir runs/a-again
 """
 _SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal to draw a bar on
 
@@ -27,7 +29,14 @@ _SECONDS_BETWEEN_LINES = 10.0  # where there is no terminal to draw a bar on
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `peprank train`."""
     parser.epilog = EPILOG
-    options.add_config(parser)
+    options.add_config(parser, is_required=False)
+    parser.add_argument(
+        "--from-record",
+        type=Path,
+        metavar="RECORD",
+        help="in place of CONFIG: train what this record.json, or the one of this model_dir, describes, with the same"
+        " seed and threads on the same device; says what differs from then",
+    )
     parser.add_argument(
         "--resume",
         default="auto",
@@ -35,27 +44,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto (default): go on from the newest good checkpoint in model_dir; never: move what is there aside"
         " and start afresh; PATH: go on from this checkpoint",
     )
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cpu")
     parser.add_argument("--threads", type=_at_least_one, metavar="N", help="processor threads (default: one per core)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, refuse=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train with progress on the error stream, then say where the checkpoints are."""
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
+    if (args.config is None) == (args.from_record is None):
+        args.refuse("give a CONFIG, or --from-record RECORD")
+    if args.from_record is not None and args.model_dir is None:
+        args.refuse("--from-record needs --model-dir DIR, a folder of its own for the run")
     console = Console(stderr=True, highlight=False)
     with Reporter(console, time.perf_counter) as listener:
-        result = api.train(
-            args.config, overrides=options.overrides(args), resume=args.resume, device=args.device, listener=listener
-        )
+        result = _train(args, listener) if args.from_record is None else _train_again(args, listener)
     out = Console(highlight=False, soft_wrap=True)
     out.print(f"{result.model_dir}: {result.steps:,} steps, {result.rows:,} rows", markup=False)
     out.print(f"latest checkpoint: {result.latest}", markup=False)
     if result.best is not None:
         out.print(f"best checkpoint: {result.best}", markup=False)
+    if args.from_record is not None:
+        out.print(_agreement(args.from_record, result), markup=False)
     out.print(f"next: peprank export {result.model_dir} --out BUNDLE", markup=False)
     return 0
+
+
+def _train(args: argparse.Namespace, listener: Reporter) -> TrainResult:
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    overrides, device = options.overrides(args), args.device or "cpu"
+    return api.train(args.config, overrides=overrides, resume=args.resume, device=device, listener=listener)
+
+
+def _train_again(args: argparse.Namespace, listener: Reporter) -> TrainResult:
+    record = RunRecord.read(args.from_record)
+    before = record.session.environment
+    torch.set_num_threads(args.threads or int(before["threads"]))
+    overrides, device = options.overrides(args), args.device or before["device"]
+    return api.train_again(record, overrides=overrides, resume=args.resume, device=device, listener=listener)
+
+
+def _agreement(path: Path, result: TrainResult) -> str:
+    """Whether the run ended as the recorded one did, as far as the record can tell."""
+    before, now = RunRecord.read(path).latest, RunRecord.read(result.model_dir).latest
+    if before is None or now is None or before.step != now.step:
+        return "no evaluation of the record to hold this one against"
+    is_same = before.results == now.results
+    agrees = "is the record's to the last bit" if is_same else "differs from the record's"
+    return f"evaluation of step {now.step:,} {agrees}"
 
 
 def _at_least_one(text: str) -> int:

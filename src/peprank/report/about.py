@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-
-import torch
 
 from peprank.models import Description
 from peprank.report import blocks
 from peprank.report.blocks import Block, Cell, Code, Column, Fold, Section, Table, Text, once_or_folded, table_of
 
-_PACKAGES = ("peprank", "torch", "numpy", "pyarrow")
 _LONGEST = 60  # characters of a setting's value in a table
 
 
@@ -26,19 +19,6 @@ class Config:
     text: str
     changes: tuple[str, ...]
     settings: Mapping[str, str]  # path of each field that the two set -> its value
-
-
-def environment() -> dict[str, str]:
-    """Versions, processor and threads of this process."""
-    versions = {package: version(package) for package in _PACKAGES}
-    return {
-        **versions,
-        "Python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "cores": str(os.cpu_count()),
-        "threads": str(torch.get_num_threads()),
-    }
 
 
 def model_section(model: Description) -> Section:
@@ -135,11 +115,3 @@ def _environment(surroundings: Mapping[str, str]) -> Table:
             (Column("Which", is_text=True), lambda item: blocks.words(item[1])),
         ],
     )
-
-
-def _processor() -> str:
-    """The processor's own name, where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text("utf-8") if cpuinfo.is_file() else ""
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

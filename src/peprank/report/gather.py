@@ -14,7 +14,8 @@ from peprank.errors import ArtifactError, DataError
 from peprank.evaluation import Evaluation, Gates, collect, gates_on
 from peprank.models import describe
 from peprank.predict import Scorer
-from peprank.report.about import Config, environment
+from peprank.record import environment
+from peprank.report.about import Config
 from peprank.report.census import item_column, user_column
 from peprank.report.counts import Counts
 from peprank.report.rows import Data

@@ -4,6 +4,7 @@ model_dir/
   lock                    the process that trains here holds it
   best.json               step, metric and value of the best evaluation
   metrics.jsonl           losses and evaluations, one JSON object per line (written by the loop)
+  record.json             what explains the run and makes it again (written by peprank.record)
   checkpoints/step-<n>/   weights.safetensors   tables, dense weights and buffers, by name
                           averages.safetensors  moving averages of the dense weights, if the run has them
                           training.safetensors  optimiser state by table and parameter, random state, train metrics
@@ -33,6 +34,8 @@ from peprank.errors import ArtifactError, TrainingError
 from peprank.sealed import sealing, verify, write_whole
 from peprank.training.best import BestSoFar
 
+RECORD = "record.json"
+
 FORMAT = 1  # of a checkpoint; a change that old readers cannot follow raises it
 _WEIGHTS, _AVERAGES, _TRAINING, _STATE = (
     "weights.safetensors",
@@ -40,6 +43,7 @@ _WEIGHTS, _AVERAGES, _TRAINING, _STATE = (
     "training.safetensors",
     "state.json",
 )
+_OF_A_RUN = ("metrics.jsonl", "best.json", RECORD, "tensorboard")
 _STEP = re.compile(r"step-(\d+)")
 
 
@@ -225,7 +229,7 @@ class CheckpointStore:
 
     def start_afresh(self) -> Path | None:
         """Move what an earlier run left to `previous-<k>`, so that a new one begins; None if there was nothing."""
-        leftovers = [self.model_dir / name for name in ("checkpoints", "metrics.jsonl", "best.json", "tensorboard")]
+        leftovers = [self.model_dir / name for name in ("checkpoints", *_OF_A_RUN)]
         if not self.steps() and not (self.model_dir / "metrics.jsonl").exists():
             return None
         taken = {path.name for path in self.model_dir.glob("previous-*")}
