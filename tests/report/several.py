@@ -67,6 +67,7 @@ def run(name: str, found: Results, **changes: Any) -> Run:
         "training": Training(history, found.tasks, 3),
         "data": Data(trained=rows, judged=replace(rows, title="Judged rows"), columns={"users": "user", "items": None}),
         "config": Config(text=f"# {name}\n", changes=(), settings={"train_config.seed": "1"}),
+        "record": None,
         "environment": {"peprank": "1"},
     }
     return Run(**{**whole, **changes})

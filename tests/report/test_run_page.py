@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +17,10 @@ import pytest
 import peprank
 from peprank import api
 from peprank.cli.main import main
+from peprank.record import RunRecord
 from peprank.report import write_runs
+from peprank.report.blocks import Table
+from peprank.report.origin import origin
 from tests.report import world
 from tests.report.parsed import Parsed
 
@@ -177,3 +181,30 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "peprank: jinja2 is not installed; pip install 'peprank[report]'\n")
+
+
+def test_the_page_says_where_the_run_was_trained_and_not_where_the_page_is_made(page: Parsed, folder: Path) -> None:
+    record = RunRecord.read(folder / "model")
+    shown = {row[0]: row[1] for row in page.table("Where it was trained")[1:]}
+    assert shown == {**record.session.environment, "seed": "7"}
+    _, session = page.table("When it was trained, a row for each time that it was started")
+    assert session[:3] == [record.session.started_at[:19], "0", "20"]
+    assert session[-1] == "finished"
+    (files,) = (caption for caption in page.captions if caption.startswith("Files of the last session"))
+    assert [row[0] for row in page.table(files)[1:]] == [str(folder / "train.parquet"), str(folder / "val.parquet")]
+    assert "Where this page was made" not in page.captions
+
+
+def test_a_run_without_a_record_says_where_the_page_is_made() -> None:
+    (facts,) = origin(None, {"torch": "2.13.0"})
+    assert isinstance(facts, Table)
+    assert (facts.caption, [cell.text for cell in facts.rows[0]]) == ("Where this page was made", ["torch", "2.13.0"])
+
+
+def test_a_killed_session_is_called_killed(folder: Path) -> None:
+    record = RunRecord.read(folder / "model")
+    killed = replace(record.session, ended_at=None, last_step=None, outcome="running", seconds={})
+    tables = origin(replace(record, sessions=(killed, record.session)), {})
+    (sessions,) = (block for block in tables if isinstance(block, Table) and block.caption.startswith("When"))
+    assert [row[-1].text for row in sessions.rows] == ["killed", "finished"]
+    assert sessions.reasons == ("it ended without a word", "nothing was told")

@@ -1,4 +1,4 @@
-"""What was trained, by which config, and where the page was made."""
+"""What was trained, by which config."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from peprank.models import Description
 from peprank.report import blocks
-from peprank.report.blocks import Block, Cell, Code, Column, Fold, Section, Table, Text, once_or_folded, table_of
+from peprank.report.blocks import Block, Cell, Code, Column, Fold, Section, Text, once_or_folded, table_of
 
 _LONGEST = 60  # characters of a setting's value in a table
 
@@ -60,16 +60,15 @@ def models_section(models: Mapping[str, Description]) -> Section:
     return Section("model", "Models", (sizes, *once_or_folded(each)))
 
 
-def config_section(config: Config, surroundings: Mapping[str, str]) -> Section:
-    """The config's text, folded, and where the page was made."""
-    return Section("config", "Config and environment", (*_config(config), _environment(surroundings)))
+def config_section(config: Config, origin: tuple[Block, ...]) -> Section:
+    """The config's text, folded, and where it was trained."""
+    return Section("config", "Config and environment", (*_config(config), *origin))
 
 
-def configs_section(configs: Mapping[str, Config], surroundings: Mapping[str, str]) -> Section:
-    """What the configs set differently, each config's text, and where the page was made."""
-    each = {name: tuple(_config(config)) for name, config in configs.items()}
-    parts = (*_settings(configs), *once_or_folded(each), _environment(surroundings))
-    return Section("config", "Configs and environment", parts)
+def configs_section(configs: Mapping[str, Config], origins: Mapping[str, tuple[Block, ...]]) -> Section:
+    """What the configs set differently, then each config's text and where it was trained."""
+    each = {name: (*_config(config), *origins[name]) for name, config in configs.items()}
+    return Section("config", "Configs and environment", (*_settings(configs), *once_or_folded(each)))
 
 
 def _config(config: Config) -> Iterator[Block]:
@@ -104,14 +103,3 @@ def _value(config: Config) -> Callable[[str], Cell]:
 def _cut(text: str) -> str:
     """A value that fits a cell; the whole one is in the config below."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
-
-
-def _environment(surroundings: Mapping[str, str]) -> Table:
-    return table_of(
-        "Where this page was made",
-        list(surroundings.items()),
-        [
-            (Column("What", is_text=True), lambda item: blocks.words(item[0])),
-            (Column("Which", is_text=True), lambda item: blocks.words(item[1])),
-        ],
-    )

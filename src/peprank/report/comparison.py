@@ -15,6 +15,7 @@ from peprank.report.blocks import Page, Section, Text, in_words, made_by
 from peprank.report.curves import Named, model_curve_section
 from peprank.report.differences import difference_section, seesaw_section
 from peprank.report.gates import gate_section
+from peprank.report.origin import origin
 from peprank.report.rows import data_section
 from peprank.report.run import Run
 from peprank.report.standings import measure_section, ranking_section
@@ -115,5 +116,5 @@ def _look(inside: Inside) -> Sequence[Section]:
         training_section(run.training),
         data_section(run.data),
         model_section(run.model),
-        config_section(run.config, run.environment),
+        config_section(run.config, origin(run.record, run.environment)),
     ]

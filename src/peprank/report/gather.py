@@ -14,7 +14,7 @@ from peprank.errors import ArtifactError, DataError
 from peprank.evaluation import Evaluation, Gates, collect, gates_on
 from peprank.models import describe
 from peprank.predict import Scorer
-from peprank.record import environment
+from peprank.record import RunRecord, environment
 from peprank.report.about import Config
 from peprank.report.census import item_column, user_column
 from peprank.report.counts import Counts
@@ -100,6 +100,7 @@ def gather_run(
             columns=columns,
         ),
         config=Config(text=source.text, changes=source.overrides, settings=source.settings()),
+        record=_record(model_dir),
         environment=environment(),
     )
 
@@ -118,6 +119,14 @@ def _gates(scorer: Scorer, inputs: Sequence[str]) -> Gates:
     batches = open_rows(inputs, spec.data, columns, batch_rows=_BATCH_ROWS).batches()
     user = spec.evaluation.gauc_feature
     return gates_on(scorer.ranker, scorer.encoder, batches, spec, user_feature=user, bf16=scorer.bf16)
+
+
+def _record(model_dir: Path) -> RunRecord | None:
+    """None where there is none that can be read: a run that was copied may have left it behind."""
+    try:
+        return RunRecord.read(model_dir)
+    except ArtifactError:
+        return None
 
 
 def _history(model_dir: Path) -> tuple[dict[str, Any], ...]:

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from peprank.evaluation import Curves, Gates, Results
 from peprank.models import Description
+from peprank.record import RunRecord
 from peprank.report.about import Config, config_section, model_section
 from peprank.report.blocks import Page, made_by
 from peprank.report.curves import curve_section
 from peprank.report.gates import gate_section, gate_warnings
+from peprank.report.origin import origin
 from peprank.report.quality import domain_section, task_section
 from peprank.report.rows import Data, data_section
 from peprank.report.training import Training, training_section
@@ -30,7 +32,8 @@ class Run:
     training: Training
     data: Data
     config: Config
-    environment: dict[str, str]
+    record: RunRecord | None  # None: it was trained by an older peprank, or the record is damaged
+    environment: dict[str, str]  # where the page is made
 
 
 def run_page(run: Run) -> Page:
@@ -43,7 +46,7 @@ def run_page(run: Run) -> Page:
         training_section(run.training),
         data_section(run.data),
         model_section(run.model),
-        config_section(run.config, run.environment),
+        config_section(run.config, origin(run.record, run.environment)),
     )
     return Page(
         title=run.name,

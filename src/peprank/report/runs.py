@@ -11,6 +11,7 @@ from peprank.report.curves import Named, model_curve_section
 from peprank.report.gates import gate_section
 from peprank.report.leads import leads
 from peprank.report.lineup import Lineup
+from peprank.report.origin import origin
 from peprank.report.rows import data_section
 from peprank.report.run import Run, run_page
 from peprank.report.training import trainings_section
@@ -35,7 +36,9 @@ def _page(lineup: Lineup) -> Page:
         trainings_section({run.name: run.training for run in runs}),
         _data(lineup),
         models_section({run.name: run.model for run in runs}),
-        configs_section({run.name: run.config for run in runs}, first.environment),
+        configs_section(
+            {run.name: run.config for run in runs}, {run.name: origin(run.record, run.environment) for run in runs}
+        ),
     )
     judged = f"Judged on {first.results.rows:,} rows, differences told against {first.name}. "
     return Page(
