@@ -81,6 +81,11 @@ def _train() -> list[Mistake]:
         ),
         Mistake("lars", "adagrad_optimizer {", "lars_sgd_optimizer {", "lars", "rowwise_adagrad_optimizer"),
         Mistake("negative rate", "lr: 0.001", "lr: -0.001", "lr: -0.001", "must be >= 0"),
+        Mistake("infinite rate", "lr: 0.001", "lr: inf", "lr: inf", "must be a finite number, such as 0.5"),
+        Mistake("rate of nan", "lr: 0.01", "lr: nan", "lr: nan", "must be a finite number, such as 0.5"),
+        Mistake("infinite bound", "[1, 2.5, 10]", "[1, 2.5, inf]", "boundaries", "must be a finite number"),
+        Mistake("infinite weight", "weight: 0.5", "weight: -inf", "weight: -inf", "must be a finite number"),
+        Mistake("eps of 0", "lr: 0.001", "lr: 0.001 eps: 0", "eps: 0", "must be > 0; 1e-8 is usual"),
         Mistake("beta of one", "lr: 0.001", "lr: 0.001 beta1: 1.0", "beta1", "must lie in [0, 1)"),
         Mistake(
             "no decay size", DENSE_RATE, _rate("exponential_decay_learning_rate {}"), "exponential", "decay_size: 1000"

@@ -38,6 +38,11 @@ def test_a_mistake_is_found_at_its_line(mistake: Mistake) -> None:
     assert not problem.is_warning
 
 
+def test_the_norm_of_gradients_may_be_that_of_the_largest_one() -> None:
+    text = changed("num_epochs: 1", 'num_epochs: 1\n  grad_clipping { clipping_type: "norm" norm_type: inf }')
+    assert lower(parse(text, "pipeline.config")).spec.train.clipping.norm_type == float("inf")
+
+
 def test_all_mistakes_of_a_file_are_listed_in_file_order() -> None:
     text = BASE
     for old, new in (

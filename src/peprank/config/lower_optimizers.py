@@ -21,7 +21,8 @@ Fused: TypeAlias = (
 )
 
 # Rules of the numbers that optimisers share: field -> (test, what the message says).
-NOT_NEGATIVE: Final = ("lr", "weight_decay", "momentum", "initial_accumulator_value", "eps", "dampening")
+NOT_NEGATIVE: Final = ("lr", "weight_decay", "momentum", "initial_accumulator_value", "dampening")
+POSITIVE: Final = ("eps",)  # with 0 the first step of a weight without a gradient is 0 / 0
 FRACTIONS: Final = ("beta1", "beta2", "rho", "alpha")
 
 
@@ -166,6 +167,9 @@ def _check_numbers(at: Place) -> None:
     for name in NOT_NEGATIVE:
         if at.has(name) and not float(at[name].node) >= 0:  # type: ignore[arg-type]
             at[name].error("must be >= 0")
+    for name in POSITIVE:
+        if at.has(name) and not float(at[name].node) > 0:  # type: ignore[arg-type]
+            at[name].error("must be > 0; 1e-8 is usual")
     for name in FRACTIONS:
         if at.has(name) and not 0 <= float(at[name].node) < 1:  # type: ignore[arg-type]
             at[name].error("must lie in [0, 1)")

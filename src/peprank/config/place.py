@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, cast
@@ -63,13 +64,21 @@ class Place:
         return not self.is_set and self.file.names(self.path) and bool(self.file.errors)
 
     def error(self, message: str) -> None:
-        """Note a mistake: what is wrong; what to write instead. A field that could not be read has one already."""
-        if not self.is_unreadable:
+        """Note a mistake: what is wrong; what to write instead. A field that could not be read has one already.
+
+        So has a number that is not finite: that it lies outside a range too says nothing more.
+        """
+        if not self.is_unreadable and not self._is_faulty_number:
             self._note(message, is_warning=False)
 
     def warn(self, message: str) -> None:
         """Note an oddity that does not stop the run."""
         self._note(message, is_warning=True)
+
+    @property
+    def _is_faulty_number(self) -> bool:
+        is_number = isinstance(self.node, float) and not math.isfinite(self.node)
+        return is_number and any(known.path == self.path for known in self.found)
 
     def _note(self, message: str, *, is_warning: bool) -> None:
         problem = self.file.problem(self.path, message, value=self._value(), is_warning=is_warning)

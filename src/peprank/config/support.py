@@ -6,7 +6,8 @@ not supported (an error, unless it is at its default). Fields inside a message t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, cast
 
@@ -256,6 +257,8 @@ MAY_BE_ABSENT: Final = frozenset(
     {"EasyRecConfig.eval_input_path", "IdFeature.expression", "RawFeature.expression", "IdFeature.embedding_dim"}
 )
 
+_MAY_BE_INFINITE: Final = frozenset({"GradClipping.norm_type"})  # the largest gradient of all
+
 
 def standing(message: str, field: str) -> Standing:
     """What becomes of `message.field`.
@@ -293,6 +296,8 @@ def review(at: Place) -> None:
 
 
 def _review_inside(at: Place, field: FieldDescriptor) -> None:
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        _note_not_finite(at, field)
     if field.message_type is None or field.message_type.GetOptions().map_entry:
         return
     if field.is_repeated:
@@ -301,6 +306,14 @@ def _review_inside(at: Place, field: FieldDescriptor) -> None:
             review(at[index])
     else:
         review(at)
+
+
+def _note_not_finite(at: Place, field: FieldDescriptor) -> None:
+    if f"{field.containing_type.name}.{field.name}" in _MAY_BE_INFINITE:
+        return
+    for place in [at[k] for k in range(len(at.node))] if isinstance(at.node, Sequence) else [at]:
+        if not math.isfinite(cast(float, place.node)):
+            place.error("must be a finite number, such as 0.5")
 
 
 def _note_missing(at: Place, message: Message) -> None:
