@@ -257,7 +257,7 @@ MAY_BE_ABSENT: Final = frozenset(
     {"EasyRecConfig.eval_input_path", "IdFeature.expression", "RawFeature.expression", "IdFeature.embedding_dim"}
 )
 
-_MAY_BE_INFINITE: Final = frozenset({"GradClipping.norm_type"})  # the largest gradient of all
+_MAY_BE_INFINITE: Final = frozenset({"train_config.grad_clipping.norm_type"})  # the largest gradient of all
 
 
 def standing(message: str, field: str) -> Standing:
@@ -297,7 +297,7 @@ def review(at: Place) -> None:
 
 def _review_inside(at: Place, field: FieldDescriptor) -> None:
     if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
-        _note_not_finite(at, field)
+        _note_not_finite(at)
     if field.message_type is None or field.message_type.GetOptions().map_entry:
         return
     if field.is_repeated:
@@ -308,8 +308,8 @@ def _review_inside(at: Place, field: FieldDescriptor) -> None:
         review(at)
 
 
-def _note_not_finite(at: Place, field: FieldDescriptor) -> None:
-    if f"{field.containing_type.name}.{field.name}" in _MAY_BE_INFINITE:
+def _note_not_finite(at: Place) -> None:
+    if at.path in _MAY_BE_INFINITE:
         return
     for place in [at[k] for k in range(len(at.node))] if isinstance(at.node, Sequence) else [at]:
         if not math.isfinite(cast(float, place.node)):
