@@ -30,5 +30,5 @@ def serving(path: Path, **settings: Any) -> Iterator[Running]:
     finally:
         if started:
             started[0].stop()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()

@@ -31,9 +31,9 @@ def running(
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
-        assert started.wait(10)
+        assert started.wait(60)
         yield port
     finally:
         server.stop()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from tests.serve.running import running
 
-HEADER_TIMEOUT_S = 0.4
+HEADER_TIMEOUT_S = 1.0  # much longer than a loaded machine takes from a connection to its first bytes
+ANSWER_TIMEOUT_S = 0.4
 BIG = 32 * 2**20  # more than the buffers of two sockets hold
 
 
@@ -32,18 +33,27 @@ APP = Starlette(routes=[Route("/", hello), Route("/big", big)])
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with running(APP, header_timeout_s=HEADER_TIMEOUT_S, answer_timeout_s=HEADER_TIMEOUT_S) as port:
+    with running(APP, header_timeout_s=HEADER_TIMEOUT_S, answer_timeout_s=ANSWER_TIMEOUT_S) as port:
         yield port
 
 
 def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def read_all(client: socket.socket) -> bytes:
     """What comes until the server hangs up."""
     with client:
         return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def read_hello(client: socket.socket) -> None:
+    """One answer, which may come in several pieces, of a connection that stays open."""
+    raw = b""
+    while not raw.endswith(b"\r\n\r\nhello"):
+        piece = client.recv(65536)
+        assert piece, raw
+        raw += piece
 
 
 def taken(client: socket.socket, piece: bytes, *, times: int, pause_s: float) -> int:
@@ -67,30 +77,30 @@ def test_headers_that_never_end_are_ended(port: int, sent: bytes) -> None:
     began = time.monotonic()
     client = connect(port)
     client.sendall(sent)
-    assert answer(read_all(client)) == (408, {"error": "the headers took more than 0.4 s to arrive"})
-    assert HEADER_TIMEOUT_S * 0.9 < time.monotonic() - began < 5
+    assert answer(read_all(client)) == (408, {"error": "the headers took more than 1 s to arrive"})
+    assert HEADER_TIMEOUT_S * 0.9 < time.monotonic() - began < 30
 
 
 def test_headers_that_trickle_are_ended_all_the_same(port: int) -> None:
     with connect(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\n")
-        assert 2 < taken(client, b"X-A: b\r\n", times=100, pause_s=0.05) < 50
+        assert 2 < taken(client, b"X-A: b\r\n", times=200, pause_s=0.05) < 100
 
 
 def test_the_second_request_of_a_connection_has_no_more_time_than_the_first(port: int) -> None:
-    client = connect(port)
-    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert client.recv(65536).endswith(b"hello")
-    client.sendall(b"GET / HTTP/1.1\r\nHo")
-    assert answer(read_all(client))[0] == 408
+    with connect(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        read_hello(client)
+        client.sendall(b"GET / HTTP/1.1\r\nHo")
+        assert answer(read_all(client))[0] == 408
 
 
 def test_a_connection_that_waits_between_requests_stays_open(port: int) -> None:
     with connect(port) as client:
         for _ in range(2):
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert client.recv(65536).endswith(b"hello")
-            time.sleep(2 * HEADER_TIMEOUT_S)
+            read_hello(client)
+            time.sleep(1.5 * HEADER_TIMEOUT_S)
 
 
 def test_headers_without_end_are_refused_for_their_size(port: int) -> None:
@@ -113,7 +123,7 @@ def ask_for_much(port: int) -> socket.socket:
 
 def test_an_answer_that_nobody_takes_is_dropped(port: int) -> None:
     client = ask_for_much(port)
-    time.sleep(3 * HEADER_TIMEOUT_S)
+    time.sleep(4 * ANSWER_TIMEOUT_S)
     assert len(read_all(client)) < BIG / 2
 
 

@@ -42,7 +42,8 @@ def reliability(prob: Floats, label: Labels, *, bins: int = 10) -> Reliability:
     if not len(prob):
         none = np.zeros(0, np.int64)
         return Reliability(none, none, np.zeros(0))
-    edges = np.quantile(prob, np.linspace(0.0, 1.0, bins + 1)[1:-1])
+    # percentile, not quantile: an edge that is off by one rounding parts other ties than scikit-learn's
+    edges = np.percentile(prob, 100 * np.linspace(0.0, 1.0, bins + 1)[1:-1])
     bin_of = np.searchsorted(edges, prob)
     rows = np.bincount(bin_of, minlength=bins)
     positives = np.bincount(bin_of, weights=label, minlength=bins).astype(np.int64)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
-
-if TYPE_CHECKING:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Protocol
-else:
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol as _Protocol  # httptools where installed, h11 elsewhere
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # h11's does not say that a connection ends
 
 _MAX_HEADER_BYTES = 64 * 2**10
 
 
-class Connection(_Protocol):
+class Connection(HttpToolsProtocol):
     """uvicorn's protocol of one connection, closed when a request's headers or the reading of an answer take too long.
 
     Args:

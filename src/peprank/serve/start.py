@@ -103,6 +103,7 @@ def _server(
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         watch.start()
         yield
+        watch.stop()
         await queue.drain(0)  # uvicorn has waited for the requests
 
     server = Server(
@@ -140,15 +141,23 @@ class _Watch(Thread):
         self._poll = poll
         self._every_s = every_s
         self._now = Event()
+        self._is_over = False
 
     def look_now(self) -> None:
         """Do not wait for the next time."""
+        self._now.set()
+
+    def stop(self) -> None:
+        """Look no more; does not wait for a look that is under way."""
+        self._is_over = True
         self._now.set()
 
     def run(self) -> None:
         while True:
             self._now.wait(self._every_s)
             self._now.clear()
+            if self._is_over:
+                return
             try:
                 self._poll()
             except Exception:
