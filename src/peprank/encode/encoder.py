@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -14,20 +13,16 @@ from torch import Tensor
 
 from peprank.batch import MISSING, Features, Ids, Targets
 from peprank.encode.cells import cells_of, integers, is_valid, shown
-from peprank.encode.encoded import Block, EncodedRows
+from peprank.encode.encoded import EncodedRows
+from peprank.encode.features import FeatureEncoders
 from peprank.encode.hashing import murmur64
-from peprank.encode.ids import IdEncoder
-from peprank.encode.numbers import NumberEncoder
 from peprank.encode.ragged import IdColumn
 from peprank.encode.targets import is_in_space, labels_of, weights_of
 from peprank.errors import DataError, SpecError
-from peprank.spec.feature import UNKNOWN_WORD, FeatureSpec, Identity, IdFeature, RawFeature, Vocabulary
+from peprank.spec.feature import UNKNOWN_WORD, FeatureSpec, IdFeature, Vocabulary
 from peprank.spec.pipeline import PipelineSpec
 
 NO_KEY = int(np.iinfo(np.int64).min)  # key of a row whose cell is missing
-
-_EncodeIds: TypeAlias = Callable[[pa.Array], tuple[IdColumn, int]]
-_EncodeNumbers: TypeAlias = Callable[[pa.Array], tuple[NDArray[np.float32], int]]
 
 
 class Encoder:
@@ -50,14 +45,12 @@ class Encoder:
         self._domain = spec.model.domain.feature if spec.model.domain else None
         features = spec.input_features
         self._columns = {feature.name: feature.column for feature in features}
-        self._ids = {feature.name: _id_encoder(feature) for feature in features if _has_table(feature)}
-        self._numbers: dict[str, _EncodeNumbers] = {
-            feature.name: NumberEncoder(feature).numbers
-            for feature in features
-            if isinstance(feature, RawFeature) and not _has_table(feature)
-        }
+        self._tables = [feature.name for feature in features if isinstance(feature, IdFeature) or feature.boundaries]
+        self._encode = FeatureEncoders(features)
         self._num_domains = spec.model.num_domains
-        self._strict_domain = _strict(spec.feature(self._domain)) if self._domain is not None else None
+        domain = () if self._domain is None else (spec.feature(self._domain),)
+        self._encode_domain = FeatureEncoders(domain)
+        self._encode_listed_domain = FeatureEncoders([_with_listed_words(feature) for feature in domain])
         self._needs_domain = spec.model.picks_by_domain
         default = spec.model.domain.default if spec.model.domain else None
         self.default_domain = None if default is None else self.domain_id(default, "model_config.default_domain")
@@ -81,23 +74,7 @@ class Encoder:
         Raises:
             DataError: a value that its feature cannot read.
         """
-        wanted = {name: columns[column] for name, column in self._columns.items() if column in columns}
-        ids, numbers, unknown = {}, {}, {}
-        for name, column in wanted.items():
-            if name in self._ids:
-                ids[name], unknown[name] = self._ids[name](column)
-            else:
-                numbers[name], unknown[name] = self._numbers[name](column)
-        is_single = {name: column.offsets is None and column.weights is None for name, column in ids.items()}
-        scalars = {name: values[:, 0] for name, values in numbers.items() if values.shape[1] == 1}
-        return EncodedRows(
-            num_rows=num_rows,
-            singles=Block.of({name: ids[name].values for name in ids if is_single[name]}, num_rows, np.int64),
-            bags={name: column for name, column in ids.items() if not is_single[name]},
-            scalars=Block.of(scalars, num_rows, np.float32),
-            vectors={name: values for name, values in numbers.items() if name not in scalars},
-            unknown={name: count for name, count in unknown.items() if count},
-        )
+        return self._encode(columns, num_rows)
 
     def assemble(self, encoded: EncodedRows) -> Features:
         """Model inputs of rows whose features are all encoded; when serving, with the default for unknown domains.
@@ -107,11 +84,11 @@ class Encoder:
         """
         domain = self._domains(encoded)
         tensors = _tensors(encoded)
-        ids = {name: tensors[name] for name in self._ids}
+        ids = {name: tensors[name] for name in self._tables}
         if self._domain is not None and self._stand_in is not None:
             ids[self._domain] = Ids(_tensor(domain))  # the embedding of the domain follows
-        numbers = {name: _tensor(values)[:, None] for name, values in encoded.scalars.columns().items()}
-        numbers |= {name: _tensor(values) for name, values in encoded.vectors.items()}
+        scalars = zip(encoded.scalars.names, _tensor(encoded.scalars.values).unsqueeze(2).unbind(0), strict=True)
+        numbers = dict(scalars) | {name: _tensor(values) for name, values in encoded.vectors.items()}
         return Features(encoded.num_rows, ids, numbers, _tensor(domain), encoded.unknown)
 
     def domain_id(self, value: str, place: str) -> int:
@@ -122,9 +99,9 @@ class Encoder:
         """
         if self._domain is None:
             raise SpecError(place, value, "stands for unknown domains, but the plan names no domain_feature")
-        encoded, num_unknown = self._ids[self._domain](pa.array([value]))
-        domain = int(encoded.single(place)[0])
-        if num_unknown or domain == MISSING:
+        encoded = self._encode_domain({self._columns[self._domain]: pa.array([value])}, 1)
+        domain = int(encoded.ids(self._domain).single(place)[0])
+        if encoded.unknown or domain == MISSING:
             raise SpecError(place, value, f"is no value that {self._domain!r} knows")
         return domain
 
@@ -137,9 +114,9 @@ class Encoder:
         Raises:
             DataError: several domains in one row.
         """
-        assert self._strict_domain is not None
-        ids, _ = self._strict_domain(column)
-        domain = ids.single(f"domain feature {self._domain!r}")
+        assert self._domain is not None
+        encoded = self._encode_listed_domain({self._columns[self._domain]: column}, len(column))
+        domain = encoded.ids(self._domain).single(f"domain feature {self._domain!r}")
         return (domain >= 0) & (domain < self._num_domains)
 
     def targets(self, rows: pa.RecordBatch) -> Targets:
@@ -180,37 +157,15 @@ class Encoder:
             )
 
 
-def _has_table(feature: FeatureSpec) -> bool:
-    return isinstance(feature, IdFeature) or bool(feature.boundaries)
-
-
-def _id_encoder(feature: FeatureSpec) -> _EncodeIds:
-    if isinstance(feature, IdFeature):
-        return IdEncoder(feature)
-    return IdEncoder(_as_ids(feature)) if feature.is_bucketized else NumberEncoder(feature).bucket_ids
-
-
-def _strict(feature: FeatureSpec) -> _EncodeIds:
-    """The feature's encoder, with an id outside its table for words that no one listed."""
+def _with_listed_words(feature: FeatureSpec) -> FeatureSpec:
+    """The feature with an id outside its table for words that no one listed."""
     if not isinstance(feature, IdFeature) or not isinstance(feature.rule, Vocabulary):
-        return _id_encoder(feature)
+        return feature
     rule, outside = feature.rule, feature.rule.rows
     if rule.unknown in {index for word, index in zip(rule.words, rule.ids, strict=True) if word != UNKNOWN_WORD}:
-        return _id_encoder(feature)
+        return feature
     ids = tuple(outside if index == rule.unknown else index for index in rule.ids)
-    return IdEncoder(replace(feature, rule=replace(rule, ids=ids, rows=outside + 1, unknown=outside)))
-
-
-def _as_ids(feature: RawFeature) -> IdFeature:
-    """A column of bucket ids is read like any other column of ids; the default is such an id too."""
-    return IdFeature(
-        name=feature.name,
-        column=feature.column,
-        rule=Identity(rows=feature.rows),
-        max_values=feature.value_dim or None,
-        separator=feature.separator,
-        default=tuple(str(int(value) if value.is_integer() else value) for value in feature.default),
-    )
+    return replace(feature, rule=replace(rule, ids=ids, rows=outside + 1, unknown=outside))
 
 
 def keys_of(column: pa.Array, name: str) -> NDArray[np.int64]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from peprank.encode.cells import is_valid, shown
-from peprank.encode.ids import decimals, texts
+from peprank.encode.hashing import murmur64
+from peprank.encode.lookups import decimals, texts
 from peprank.encode.words import WordIndex
 from peprank.errors import DataError
 
@@ -62,7 +63,7 @@ class KeyIndex:
             raise DataError(f"{where}: holds lists; give each row one key")
         if keys.null_count:
             raise DataError(f"{where}: is missing in {keys.null_count} of {len(keys)} rows; fill it in")
-        index = WordIndex.of(keys) if pa.types.is_string(keys.type) else _NumberIndex.of(keys)
+        index = WordIndex.of([keys]) if pa.types.is_string(keys.type) else _NumberIndex.of(keys)
         if index.twins is not None:
             one, other = index.twins
             rows = f"rows {one} and {other}, counted from 0"
@@ -93,4 +94,6 @@ class KeyIndex:
         return decimals(keys) if pa.types.is_string(keys.type) else keys
 
     def _found(self, keys: pa.Array) -> NDArray[np.int64]:
-        return self.index.find(keys) if isinstance(self.index, WordIndex) else self.index.find(keys.to_numpy())
+        if isinstance(self.index, WordIndex):
+            return self.index.find(keys, murmur64(keys), [(0, len(keys))])
+        return self.index.find(keys.to_numpy())
