@@ -1,4 +1,4 @@
-"""A real browser without a window, for pages on disk."""
+"""A real browser without a window, for pages on disk and of servers."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Opened:
 
 
 @contextmanager
-def opened(browser: Browser, path: Path, *, width: int = 1280, dark: bool = False) -> Iterator[Opened]:
-    """Open a page at a width in CSS pixels, by day or by night."""
+def opened(browser: Browser, place: Path | str, *, width: int = 1280, dark: bool = False) -> Iterator[Opened]:
+    """Open a file or an address at a width in CSS pixels, by day or by night."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
     found = Opened(page)
     page.on("console", lambda said: found.complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     page.on("request", lambda request: found.requests.append(request.url))
-    page.goto(path.as_uri())
+    page.goto(place.as_uri() if isinstance(place, Path) else place)
     yield found
     page.close()

@@ -43,6 +43,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-versions", type=int, metavar="N", help="of each model that answer (default: 1)")
     parser.add_argument("--admin-port", type=int, help="load and unload models here, from this machine (default: off)")
     parser.add_argument("--poll-s", type=float, help="look for new versions so often; 0: on SIGHUP only (default: 10)")
+    parser.add_argument("--no-page", dest="page", action="store_false", help="no page at /, golden rows and gates")
     parser.add_argument("--access-log", action="store_true", help="print a line of JSON for each request")
 
 

@@ -25,6 +25,7 @@ from peprank.serve.limits import Limits
 from peprank.serve.metrics import Metrics
 from peprank.serve.model import ServedModel
 from peprank.serve.openapi import document
+from peprank.serve.page import front_page
 from peprank.serve.queue import ModelQueue
 from peprank.serve.repository import Repository
 from peprank.serve.settings import Settings
@@ -61,7 +62,11 @@ def create_app(
         on_refused=partial(_count_refusal, metrics),
     )
     app = Starlette(
-        routes=[*_at_model("/infer", inference.answer, "POST"), *desk.routes()],
+        routes=[
+            *_at_model("/infer", inference.answer, "POST"),
+            *(_for_people(inference, desk) if settings.page else ()),
+            *desk.routes(),
+        ],
         middleware=[Middleware(Envelope), limits],
         exception_handlers={HTTPException: no_such_address, RequestError: refuse},
         lifespan=lifespan,
@@ -74,6 +79,15 @@ def _count_refusal(metrics: Metrics, status: int) -> None:
     """Count a request that nobody looked into."""
     with metrics.trip() as trip:
         trip.status = status
+
+
+def _for_people(inference: Inference, desk: Desk) -> list[Route]:
+    """The page and what only it asks for."""
+    return [
+        Route("/", front_page),
+        *_at_model("/form", desk.form),
+        *_at_model("/explain", inference.explain, "POST"),
+    ]
 
 
 class Desk:
@@ -145,6 +159,11 @@ class Desk:
         """GET /v2/models/NAME/config."""
         with self._named(request) as model:
             return json_response(model.config())
+
+    async def form(self, request: Request) -> Response:
+        """GET /v2/models/NAME/form: what a form for its requests needs."""
+        with self._named(request) as model:
+            return json_response(model.form)
 
     async def stats(self, request: Request) -> Response:
         """GET /v2/models/NAME/stats."""

@@ -23,7 +23,9 @@ from peprank.infer import Engine, Precision
 from peprank.predict import Scorer
 from peprank.sealed import digest
 from peprank.serve.arithmetic import make_engine
+from peprank.serve.form import form_of
 from peprank.serve.inputs import InputInfo
+from peprank.serve.probe import Probe
 from peprank.serve.request import InferRequest, InferResponse, OutputTensor
 from peprank.serve.rows import RequestRows
 from peprank.spec.pipeline import PipelineSpec
@@ -70,6 +72,18 @@ class ServedModel:
         return tuple(
             Output(name=name, datatype="FP32", shape=(-1, *values.shape[1:])) for name, values in columns.items()
         )
+
+    @cached_property
+    def probe(self) -> Probe:
+        """What looks at its gates."""
+        features = self.scorer.encoder.features(self.golden_rows.slice(0, 1))
+        return Probe(self.name, self.version, self.scorer, features)
+
+    @cached_property
+    def form(self) -> dict[str, Any]:
+        """What a form for its requests needs."""
+        about = {"name": self.name, "version": self.version, "step": self.step}
+        return about | form_of(self.scorer.spec, self.rows.inputs(), self.golden_rows)
 
     def metadata(self, versions: Iterable[str] | None = None) -> dict[str, Any]:
         """The protocol's model metadata.

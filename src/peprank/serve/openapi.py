@@ -42,11 +42,13 @@ def document(version: str) -> _Json:
     }
 
 
+_ASKING: Final = (400, 408, 413, 415, 429, 503, 504)
 _WITH_VERSION: Final = "/v2/models/{name}/versions/{version}"
 
 
 def _server_paths() -> _Json:
     return {
+        "/": {"get": _answer("A page for people.", "text/html", _STRING)},
         "/v2": {"get": _call("What this server is.", _ref("Server"))},
         "/v2/health/live": {"get": _call("Whether the server runs.", _flags("live"))},
         "/v2/health/ready": {"get": _call("Whether all models can be asked.", _flags("ready"), 503)},
@@ -67,6 +69,8 @@ def _model_paths(place: str) -> _Json:
         f"{place}/config": {"get": _named("Triton's configuration.", {"type": "object"}, 503)},
         f"{place}/stats": {"get": _named("What was counted.", {"type": "object"}, 503)},
         f"{place}/infer": {"post": _infer()},
+        f"{place}/form": {"get": _named("Inputs by side, and golden rows.", {"type": "object"}, 503)},
+        f"{place}/explain": {"post": _rows_in(_named("What the gates do to rows.", _ref("Explanation"), *_ASKING))},
     }
     if place == _WITH_VERSION:
         for path in paths.values():
@@ -76,7 +80,13 @@ def _model_paths(place: str) -> _Json:
 
 
 def _infer() -> _Json:
-    call = _named("Score rows.", _ref("InferResponse"), 400, 408, 413, 415, 429, 503, 504)
+    call = _rows_in(_named("Score rows.", _ref("InferResponse"), *_ASKING))
+    call["responses"]["200"]["content"]["application/octet-stream"] = {"schema": {}}
+    return call
+
+
+def _rows_in(call: _Json) -> _Json:
+    """A call with rows in its body."""
     call["requestBody"] = {
         "required": True,
         "content": {
@@ -92,7 +102,6 @@ def _infer() -> _Json:
             "schema": {"type": "integer", "minimum": 1},
         }
     )
-    call["responses"]["200"]["content"]["application/octet-stream"] = {"schema": {}}
     return call
 
 
@@ -104,6 +113,10 @@ def _schemas() -> _Json:
     tensor["properties"] |= {"data": {"type": "array"}, "parameters": parameters}
     wanted = _object(name=_STRING)
     wanted["properties"]["parameters"] = parameters
+    number, of_rows = {"type": "number"}, _list({"type": ["number", "null"]})
+    cell = _object(part={"type": ["string", "null"]}, mean=of_rows, moved=of_rows)
+    gate = _object(name=_STRING, layer=_STRING, neutral=number, units={"type": "integer"}, cells=_list(cell))
+    gate["properties"] |= {"task": {"type": ["string", "null"]}, "gamma": {"type": ["number", "null"]}}
     request = _object(inputs={**_list(_ref("Tensor")), "minItems": 1})
     request["properties"] |= {"id": _STRING, "parameters": parameters, "outputs": _list(wanted)}
     return {
@@ -114,6 +127,7 @@ def _schemas() -> _Json:
         ),
         "Tensor": tensor,
         "InferRequest": request,
+        "Explanation": _object(model_name=_STRING, model_version=_STRING, id=_STRING, gates=_list(gate)),
         "InferResponse": _object(
             model_name=_STRING, model_version=_STRING, id=_STRING, parameters=parameters, outputs=_list(_ref("Tensor"))
         ),

@@ -43,6 +43,7 @@ class Settings:
     given: tuple[str, ...] = ()  # item columns, or patterns of them, that requests give all the same
     default_domain: str | None = None  # of rows with an unknown domain; None: they are refused
     access_log: bool = False  # one line of JSON per request
+    page: bool = True  # for people, at /; with it the golden rows and the gates, which it shows
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
