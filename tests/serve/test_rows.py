@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -268,12 +269,35 @@ def test_a_shape_has_one_or_two_dimensions(shape: tuple[int, ...]) -> None:
 def test_a_small_request_cannot_ask_for_much_memory() -> None:
     num = 50_000
     columns = repeated(1, query=[";".join("a" * num)]) | {name: [ROW[name]] * num for name in ITEM_COLUMNS}
-    rows = RequestRows(SPEC, ENCODER, max_values=10_000_000)
+    rows = RequestRows(SPEC, ENCODER, max_rows=num, max_values=10_000_000)
     with pytest.raises(RequestError) as error:
         encode(rows=rows, **columns)
     assert error.value.status == 413
     assert str(error.value).endswith("the most is 10000000; send fewer candidates at once, or shorter lists")
     assert encode(rows=rows, **(columns | {"query": ["a"]})).num_rows == num
+
+
+def test_rows_beyond_the_limit_are_refused_before_anything_is_made_of_them() -> None:
+    rows, most = RequestRows(SPEC, ENCODER, max_rows=3), 16 << 20
+    assert encode(rows=rows, **repeated(3)).num_rows == 3
+    nothing, none = pa.array([], pa.int64()), pa.array(np.zeros(most, np.int8))
+    claims = {
+        "user": [tensor("user", "INT64", pa.array([1] * 4))],
+        "history": [tensor("history", "INT64", nothing, most, 0)],
+        "history.lengths": [tensor("history", "INT64", nothing, 0), tensor("history.lengths", "INT8", none)],
+        "candidates": [tensor("candidates", "INT8", none)],
+    }
+    for name, claim in claims.items():
+        honest = [each for each in plain(repeated(1)) if each.name.split(".")[0] != claim[0].name]
+        tracemalloc.start()
+        with pytest.raises(RequestError) as error:
+            rows.features(request(*honest, *claim))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        num = claim[-1].shape[0]
+        assert str(error.value) == f"input {name!r} has {num} rows, the most is 3; send fewer candidates at once"
+        assert error.value.status == 413
+        assert peak_bytes < 1 << 20
 
 
 # Domains

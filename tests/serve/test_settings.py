@@ -20,6 +20,7 @@ from peprank.serve.settings import Settings
         ("threads", 0, "--threads = 0: must be 1 to 1,024"),
         ("max_body_bytes", 10, "--max-body = 10: must be 1,024 to 2,147,483,648"),
         ("max_bodies_bytes", 2**20, "--max-bodies = 1048576: must be --max-body (16777216) or more"),
+        ("max_rows", 0, "--max-rows = 0: must be 1 to 2,147,483,648"),
         ("header_timeout_s", 0.0, "--header-timeout-s = 0.0: must be 0.1 to 86,400"),
         ("deadline_ms", float("nan"), "--deadline-ms = nan: must be 1 to 86,400,000"),
         ("items", Path("items.parquet"), "--items = 'items.parquet': goes with --item-key, its column of ids"),

@@ -85,6 +85,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     option = partial(group.add_argument, type=_bytes, metavar="SIZE")
     option("--max-body", dest="max_body_bytes", help="of a request (default: 16MiB)")
     option("--max-bodies", dest="max_bodies_bytes", help="of all at once (default: 1.5 times that)")
+    group.add_argument("--max-rows", type=int, metavar="N", help="candidates of a request (default: 10000)")
     group.add_argument("--max-requests", type=int, metavar="N", help="that are answered at once (default: 512)")
     option = partial(group.add_argument, type=float, metavar="S")
     option("--header-timeout-s", help="until a request's headers are here (default: 5)")

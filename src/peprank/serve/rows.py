@@ -21,6 +21,7 @@ from peprank.serve.layout import CANDIDATES, Layout, layout_of
 from peprank.serve.request import InferRequest, InputTensor
 from peprank.spec.pipeline import PipelineSpec
 
+MAX_ROWS = 10_000  # of one input of a request
 MAX_VALUES = 1 << 24  # ids and numbers of one request when each row has its own: 128 MB
 _SHOWN_ITEMS = 12  # unknown items that an answer names
 
@@ -80,6 +81,7 @@ class RequestRows:
             no other input that the table holds; or all of them, to score items as the request describes them.
         default_domain: value of the domain that stands in for unknown ones; None: the plan's, if it names one.
         schema: columns and types of rows that were scored before, such as the golden rows; `inputs` tells them.
+        max_rows: of an input, and so candidates of a request; looked at before anything is made of them.
         max_values: ids and numbers that a request may make when each row has its own.
 
     Raises:
@@ -94,11 +96,13 @@ class RequestRows:
         default_domain: str | None = None,
         *,
         schema: pa.Schema | None = None,
+        max_rows: int = MAX_ROWS,
         max_values: int = MAX_VALUES,
     ) -> None:
         if items is not None and any(feature not in spec.input_features for feature in items.features):
             raise SpecError("items", items.name, "was encoded for another plan; load it for this one")
-        self._encoder, self._items, self._max_values = encoder, items, max_values
+        self._encoder, self._items = encoder, items
+        self._max_rows, self._max_values = max_rows, max_values
         self._plan = {column.name: column for column in columns_of(spec, with_targets=False)}
         self._infos = {name: input_info(name, spec, schema) for name in self._plan}
         self._per_item, self._columns = item_columns(spec), self._plan
@@ -156,12 +160,14 @@ class RequestRows:
     def _cells(self, name: str, inputs: Mapping[str, InputTensor]) -> pa.Array:
         """The conformed cells of one input."""
         lengths = None if name + LENGTHS in self._plan else inputs.get(name + LENGTHS)
+        self._check_rows(inputs[name] if lengths is None else lengths)
         return conform_array(column_of(inputs[name], lengths), self._columns[name], "request")
 
     def _users(self, inputs: Mapping[str, InputTensor]) -> NDArray[np.int64] | None:
         """How many candidates each user has, if the request says so."""
         if CANDIDATES in self._plan or CANDIDATES not in inputs:
             return None
+        self._check_rows(inputs[CANDIDATES])
         return counts_of(inputs[CANDIDATES], "nobody knows which rows are whose")
 
     def _parts(self, cells: Mapping[str, pa.Array], layout: Layout) -> Iterator[_Part]:
@@ -178,6 +184,13 @@ class RequestRows:
         encoded, is_defaulted = self._domains.settled(encoded, cells[self._domains.column])
         is_scored_so = is_defaulted if rows is None else is_defaulted[rows]
         return _Part(encoded, rows, int(np.count_nonzero(is_scored_so)))
+
+    def _check_rows(self, tensor: InputTensor) -> None:
+        """A row of a list needs no byte, so a body of some bytes can claim more rows than memory holds."""
+        num_rows = tensor.shape[0] if tensor.shape else 0
+        if num_rows > self._max_rows:
+            found = f"input {tensor.name!r} has {num_rows} rows, the most is {self._max_rows}"
+            raise RequestError(f"{found}; send fewer candidates at once", status=413)
 
     def _check_size(self, num_values: int) -> None:
         if num_values > self._max_values:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from peprank.errors import SpecError
 from peprank.infer import Precision
+from peprank.serve.rows import MAX_ROWS
 
 _MIB = 2**20
 
@@ -29,6 +30,7 @@ class Settings:
     threads: int | None = None  # of the arithmetic; None: as many as torch takes
     max_body_bytes: int = 16 * _MIB
     max_bodies_bytes: int | None = None  # of all requests under way; None: one and a half max_body_bytes
+    max_rows: int = MAX_ROWS  # of one request
     max_requests: int = 512  # POSTs under way
     header_timeout_s: float = 5.0  # from a connection's or a request's first byte to the end of its headers
     body_timeout_s: float = 10.0  # from the headers to the body's last byte
@@ -78,6 +80,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "keep_versions": (1, 100),
     "threads": (1, 1024),
     "max_body_bytes": (1024, 2**31),
+    "max_rows": (1, 2**31),
     "max_requests": (1, 100_000),
     "header_timeout_s": (0.1, _DAY_S),
     "body_timeout_s": (0.1, _DAY_S),

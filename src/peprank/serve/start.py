@@ -80,7 +80,8 @@ def _load(path: Path, name: str, version: str, *, settings: Settings) -> ServedM
     """Load a bundle, to be asked as the settings say."""
 
     def rows(spec: PipelineSpec, encoder: Encoder, schema: pa.Schema) -> RequestRows:
-        return RequestRows(spec, encoder, _items(settings, spec), settings.default_domain, schema=schema)
+        items, default = _items(settings, spec), settings.default_domain
+        return RequestRows(spec, encoder, items, default, schema=schema, max_rows=settings.max_rows)
 
     return load(path, name, version, rows, precision=settings.precision)
 
