@@ -91,9 +91,9 @@ def test_a_row_scores_the_same_alone_in_a_batch_and_in_a_file(
     table = pq.read_table(folder / "val.parquet")
     together = ranker.predict(table)
     alone = pa.concat_tables(ranker.predict(table.slice(k, 1)) for k in range(table.num_rows))
-    rows = predict_files(ranker, [str(folder / "val.parquet")], tmp_path / "scores.parquet", keep=["note"])
+    scored = predict_files(ranker, [str(folder / "val.parquet")], tmp_path / "scores.parquet", keep=["note"])
     from_file = pq.read_table(tmp_path / "scores.parquet")
-    assert rows == table.num_rows
+    assert scored.rows == table.num_rows
     assert from_file["note"].to_pylist() == table["note"].to_pylist()
     for name in together.column_names:
         np.testing.assert_allclose(alone[name], together[name], atol=1e-6)

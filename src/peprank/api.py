@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from peprank import bundle as bundles
 from peprank import config as configs
 from peprank.bundle import Bundle, ConfigSource
-from peprank.data import Column, columns_of, conform_table, open_rows
+from peprank.data import Column, RowReader, columns_of, open_rows, open_table
 from peprank.errors import ArtifactError, SpecError, TrainingError
 from peprank.evaluation import Gates, Importance, Results, gates_on, permutation_importance, sample_users
 from peprank.evaluation import evaluate as judge
@@ -179,6 +179,7 @@ def evaluate(
     rows: Any,
     *,
     by: str | None = None,
+    skip_bad_files: bool = False,
     on_rows: Callable[[int, int | None], None] | None = None,
 ) -> Results:
     """Measure a model on labelled rows, per task and domain.
@@ -187,12 +188,15 @@ def evaluate(
         ranker: from `load`.
         rows: a path or a list of paths (directories and globs too), or a pyarrow, pandas or polars table.
         by: a column whose values split the rows, beside the domains.
+        skip_bad_files: leave out files that are damaged, cut short or of another format; `repairs` of the results
+            tells of them.
         on_rows: told after each batch how many rows it had, and how many there are in all if known.
     """
     columns = columns_of(ranker.spec, with_targets=True, keep=[] if by is None else [by])
-    batches, total = _conformed(ranker, rows, columns)
-    tell = (lambda done: on_rows(done, total)) if on_rows else None
-    return judge(ranker.ranker, ranker.encoder, batches, ranker.spec, by=by, bf16=ranker.bf16, on_rows=tell)
+    reader = _reader(ranker, rows, columns, skip_bad_files=skip_bad_files)
+    tell = (lambda done: on_rows(done, reader.num_rows)) if on_rows else None
+    results = judge(ranker.ranker, ranker.encoder, reader.batches(), ranker.spec, by=by, bf16=ranker.bf16, on_rows=tell)
+    return replace(results, repairs=reader.repairs)
 
 
 def gates(
@@ -220,10 +224,10 @@ def gates(
     columns = columns_of(
         ranker.spec, with_targets=False, keep=[] if user is None else [ranker.spec.feature(user).column]
     )
-    batches, total = _conformed(ranker, rows, columns)
-    tell = (lambda done: on_rows(done, total)) if on_rows else None
+    reader = _reader(ranker, rows, columns)
+    tell = (lambda done: on_rows(done, reader.num_rows)) if on_rows else None
     return gates_on(
-        ranker.ranker, ranker.encoder, batches, ranker.spec, user_feature=user, bf16=ranker.bf16, on_rows=tell
+        ranker.ranker, ranker.encoder, reader.batches(), ranker.spec, user_feature=user, bf16=ranker.bf16, on_rows=tell
     )
 
 
@@ -258,7 +262,7 @@ def importance(
     if repeats < 1:
         raise SpecError("repeats", repeats, "must be at least 1")
     columns = columns_of(ranker.spec, with_targets=True)
-    batches, _ = _conformed(ranker, rows, columns)
+    batches = _reader(ranker, rows, columns).batches()
     user = ranker.spec.evaluation.gauc_feature
     if most_rows is not None:
         column = None if user is None else ranker.spec.feature(user).column
@@ -276,15 +280,13 @@ def importance(
     )
 
 
-def _conformed(ranker: Scorer, rows: Any, columns: Sequence[Column]) -> tuple[Iterator[pa.RecordBatch], int | None]:
-    """Conformed batches of files or of a table, and how many rows they have if that is known."""
+def _reader(ranker: Scorer, rows: Any, columns: Sequence[Column], *, skip_bad_files: bool = False) -> RowReader:
+    """Conformed rows of files or of a table."""
     if isinstance(rows, (str, Path, list, tuple)):
         paths = [str(path) for path in (rows if isinstance(rows, (list, tuple)) else [rows])]
-        reader = open_rows(paths, ranker.spec.data, columns, batch_rows=_BATCH_ROWS)
-        return reader.batches(), reader.num_rows
-    table = conform_table(pa.table(rows), columns, "the given table")
-    starts = range(0, table.num_rows, _BATCH_ROWS)
-    return (table.slice(start, _BATCH_ROWS) for start in starts), table.num_rows
+        data = replace(ranker.spec.data, skip_bad_files=skip_bad_files)
+        return open_rows(paths, data, columns, batch_rows=_BATCH_ROWS)
+    return open_table(pa.table(rows), columns, batch_rows=_BATCH_ROWS)
 
 
 def _checkpoint_to_export(spec: PipelineSpec) -> str:

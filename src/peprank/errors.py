@@ -4,6 +4,7 @@ PeprankError
 ├── ConfigError       a config file that cannot be used; carries every problem found in it
 ├── SpecError         one value that breaks a rule of the plan
 ├── DataError         rows that cannot be read, or do not fit the plan
+│   └── BadFileError  a file that is damaged, cut short or of another format; it may be left out
 ├── TrainingError     a run that must not go on: a loss that is not finite, a model_dir in use
 ├── ArtifactError     a checkpoint or a bundle that is damaged, incomplete or does not reproduce its scores
 └── RequestError      a request that a server does not answer with scores; carries the HTTP status
@@ -58,6 +59,10 @@ class SpecError(PeprankError):
 
 class DataError(PeprankError):
     """Rows that cannot be read, or that do not fit the plan."""
+
+
+class BadFileError(DataError):
+    """A file that is damaged, cut short, empty or of another format."""
 
 
 class TrainingError(PeprankError):

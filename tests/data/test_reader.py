@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from peprank.data.files import InputFile
 from peprank.data.reader import Order, RowReader, _useful_threads, open_rows
+from peprank.data.repairs import RepairLog
 from peprank.data.rows import Column, ColumnKind
 from peprank.data.unit import Unit
 from peprank.errors import SpecError
@@ -29,6 +30,8 @@ class Numbers:
 
     schema = pa.schema([("row", pa.int64())])
     files: tuple[InputFile, ...] = ()
+    log = RepairLog(0)
+    is_exact = True
 
     def __init__(self, lengths: list[int], *, is_counted: bool = True) -> None:
         self.starts = [sum(lengths[:k]) for k in range(len(lengths))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,8 +89,10 @@ def test_the_same_values_in_other_types_train_the_same_bits(config: Path, rows: 
 def test_a_column_that_does_not_fit_is_named_in_one_line(
     config: Path, name: str, values: pa.Array, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    path = config.with_name("train.parquet")
     assert train(config, swapped(name, values)) == 1
     (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("peprank: "))
+    assert line.startswith((f"peprank: {path}: ", f"peprank: {path}, row group "))
     assert f"'{name}'" in line
     assert says in line
 
@@ -135,6 +138,35 @@ def test_a_damaged_file_is_named(
     harm(path)
     assert main(["train", str(config), "--resume", "never"]) == 1
     assert f"peprank: {path}" in capsys.readouterr().err
+
+
+@pytest.mark.promise("R-13", "verbs that leave out bad files and count them")
+def test_bad_files_are_left_out_on_request_and_counted_at_the_end(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in range(2):
+        pq.write_table(ROWS, tmp_path / f"good-{k}.parquet")
+    half, inputs = tmp_path / "half.parquet", str(tmp_path / "*.parquet")
+    half.write_bytes((tmp_path / "good-0.parquet").read_bytes()[:3000])
+    model, results, scores = tmp_path / "model", tmp_path / "results.json", tmp_path / "scores"
+    train = ["train", str(config), "--train-input", inputs, "--model-dir", str(model)]
+    for arguments in (
+        [*train, "--set", "train_config.num_epochs=1"],
+        ["evaluate", str(model), inputs, "--out", str(results)],
+        ["predict", str(model), inputs, "--out", str(scores)],
+    ):
+        assert main(arguments) == 1
+        assert f"peprank: {half}: not a Parquet file, or cut short (3000 bytes)" in said(capsys)
+        assert main([*arguments, "--bad-files", "skip"]) == 0
+        assert f"left out: {half}: not a Parquet file, or cut short (3000 bytes)" in said(capsys)
+    record = json.loads((model / "record.json").read_text())
+    assert list(record["sessions"][-1]["repairs"]["train_input_path"]["bad_files"]) == [str(half)]
+    assert list(json.loads(results.read_text())["repairs"]["bad_files"]) == [str(half)]
+    assert json.loads(results.read_text())["rows"] == 400
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
 
 
 def test_no_rows_to_train_on_is_an_error_and_no_rows_to_judge_is_none(

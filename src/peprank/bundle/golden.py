@@ -29,7 +29,7 @@ def draw_golden_rows(spec: PipelineSpec) -> pa.Table:
     for inputs in filter(None, (spec.eval_inputs, spec.train_inputs)):
         reader = open_rows(inputs, spec.data, columns, batch_rows=GOLDEN_ROWS)
         for rows in reader.batches():
-            return pa.Table.from_batches([rows])
+            return pa.Table.from_batches([rows.replace_schema_metadata()])  # without where they were read
     raise DataError(f"{', '.join(spec.train_inputs)}: has no rows to train on")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peprank import api
 from peprank.cli import options
-from peprank.cli.terminal import output, row_progress, say_precision
+from peprank.cli.terminal import output, row_progress, say_precision, say_repairs
 from peprank.evaluation import render
 from peprank.sealed import write_whole
 
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("results.json"), metavar="FILE.json", help="default: ./results.json"
     )
     parser.add_argument("--all", action="store_true", help="print every domain, small ones too")
+    options.add_bad_files(parser)
     options.add_precision(parser)
     parser.set_defaults(run=run)
 
@@ -38,7 +39,11 @@ def run(args: argparse.Namespace) -> int:
     scorer = api.load(args.model, checkpoint=args.checkpoint, bf16=options.bf16(args))
     say_precision(args.precision, bf16=scorer.bf16)
     with row_progress("evaluate") as on_rows:
-        results = api.evaluate(scorer, args.inputs, by=args.by, on_rows=on_rows)
+        results = api.evaluate(
+            scorer, args.inputs, by=args.by, skip_bad_files=args.bad_files == "skip", on_rows=on_rows
+        )
+    if results.repairs is not None:
+        say_repairs(results.repairs)
     console = output()
     console.print(*render(results, everything=args.all, width=console.width), sep="\n")
     write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")

@@ -51,6 +51,16 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bf16", dest="precision", action="store_const", const="bf16", help="--precision bf16")
 
 
+def add_bad_files(parser: argparse.ArgumentParser) -> None:
+    """--bad-files."""
+    parser.add_argument(
+        "--bad-files",
+        choices=("error", "skip"),
+        help="files that are damaged, cut short or of another format: error (default) stops, skip leaves them out and"
+        " says at the end how many",
+    )
+
+
 def bf16(args: argparse.Namespace) -> bool | None:
     """What `api.load` takes for the --precision of `args`."""
     return _BF16[args.precision]
@@ -63,5 +73,8 @@ def overrides(args: argparse.Namespace) -> tuple[str, ...]:
         ("eval_input_path", args.eval_input),
         ("model_dir", getattr(args, "model_dir", None)),
     )
+    bad_files = getattr(args, "bad_files", None)
+    skipping = () if bad_files is None else (f"data_config.skip_bad_files={str(bad_files == 'skip').lower()}",)
     # A JSON string is a text-format string: quotes and backslashes in a path stay what they are.
-    return (*args.overrides, *(f"{field}={json.dumps(value)}" for field, value in named if value is not None))
+    texts = (f"{field}={json.dumps(value)}" for field, value in named if value is not None)
+    return (*args.overrides, *texts, *skipping)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from peprank import api
 from peprank.cli import options
-from peprank.cli.terminal import row_progress, say_precision
+from peprank.cli.terminal import row_progress, say_precision, say_repairs
 from peprank.predict import predict_files
 
 EPILOG = """example:
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, folders, globs or URIs")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="appears whole or not at all")
     parser.add_argument("--keep", default="", metavar="COLUMNS", help="input columns to copy, separated by commas")
+    options.add_bad_files(parser)
     options.add_precision(parser)
     parser.set_defaults(run=run)
 
@@ -34,6 +35,9 @@ def run(args: argparse.Namespace) -> int:
     say_precision(args.precision, bf16=scorer.bf16)
     keep = [name.strip() for name in args.keep.split(",") if name.strip()]
     with row_progress("predict") as on_rows:
-        rows = predict_files(scorer, args.inputs, args.out, keep=keep, on_rows=on_rows)
-    Console(highlight=False, soft_wrap=True).print(f"{args.out}: {rows:,} rows", markup=False)
+        scored = predict_files(
+            scorer, args.inputs, args.out, keep=keep, skip_bad_files=args.bad_files == "skip", on_rows=on_rows
+        )
+    say_repairs(scored.repairs)
+    Console(highlight=False, soft_wrap=True).print(f"{args.out}: {scored.rows:,} rows", markup=False)
     return 0

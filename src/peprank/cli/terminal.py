@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from peprank.data import Repairs
+
 _PAGE_COLUMNS = 100  # width of tables where there is no terminal to fit
 
 
@@ -23,6 +25,13 @@ def say_precision(asked: str, *, bf16: bool) -> None:
     """Say on the error stream what `auto` has come to."""
     if asked == "auto":
         Console(stderr=True, highlight=False).print(f"precision auto: {'bf16' if bf16 else 'float32'}")
+
+
+def say_repairs(repairs: Repairs, of: str = "") -> None:
+    """Say on the error stream what was left out of some files."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for sentence in repairs.sentences:
+        console.print(f"{of}: {sentence}" if of else sentence, markup=False)
 
 
 @contextmanager

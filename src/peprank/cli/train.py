@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from peprank import api
 from peprank.cli import options
+from peprank.cli.terminal import say_repairs
 from peprank.evaluation import Results
 from peprank.record import RunRecord
 from peprank.training import TrainResult
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto (default): go on from the newest good checkpoint in model_dir; never: move what is there aside"
         " and start afresh; PATH: go on from this checkpoint",
     )
+    options.add_bad_files(parser)
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cpu")
     parser.add_argument("--threads", type=_at_least_one, metavar="N", help="processor threads (default: one per core)")
     parser.set_defaults(run=run, refuse=parser.error)
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
     with Reporter(console, time.perf_counter) as listener:
         result = _train(args, listener) if args.from_record is None else _train_again(args, listener)
+    for name, repairs in result.repairs.items():
+        say_repairs(repairs, name)
     out = Console(highlight=False, soft_wrap=True)
     out.print(f"{result.model_dir}: {result.steps:,} steps, {result.rows:,} rows", markup=False)
     out.print(f"latest checkpoint: {result.latest}", markup=False)

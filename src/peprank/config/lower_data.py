@@ -43,6 +43,7 @@ def data(msg: pb.DataConfig, at: Place, inputs: Iterable[str]) -> DataSpec:
         shuffle=msg.shuffle,
         shuffle_batches=msg.shuffle_buffer_size,
         num_threads=max(msg.num_workers, 1),
+        skip_bad_files=msg.skip_bad_files,
     )
 
 

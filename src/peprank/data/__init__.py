@@ -5,17 +5,20 @@ door that every row passes, whether it comes from a file or from a live request.
 """
 
 from peprank.data.check import check_files
-from peprank.data.reader import Order, RowReader, open_rows
+from peprank.data.reader import Order, RowReader, open_rows, open_table
+from peprank.data.repairs import Repairs
 from peprank.data.rows import Column, ColumnKind, columns_of, conform, conform_table
 
 __all__ = [
     "Column",
     "ColumnKind",
     "Order",
+    "Repairs",
     "RowReader",
     "check_files",
     "columns_of",
     "conform",
     "conform_table",
     "open_rows",
+    "open_table",
 ]

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from peprank.data.files import InputFile
+from peprank.data.files import InputFile, Stamp
+from peprank.data.repairs import RepairLog
 from peprank.data.rows import Column, ColumnKind, canonical_types, conform_to, settled_schema
+from peprank.data.source import good_files
 from peprank.data.unit import Unit
-from peprank.errors import DataError
+from peprank.errors import BadFileError, DataError
 from peprank.spec.pipeline import CsvSpec
 
 SUFFIXES = tuple(f".csv{packed}" for packed in ("", ".gz", ".bz2", ".zst", ".lz4"))
@@ -30,40 +32,59 @@ FIELD_TYPES = {"INT32": pa.int64(), "INT64": pa.int64(), "FLOAT": pa.float32(), 
 class CsvSource:
     """Rows of CSV files. The first block of each is read at once, so that an unfit header is known early.
 
+    Args:
+        skip_bad_files: leave out files that are empty, and others from the block on that cannot be read.
+
     Raises:
         DataError: with one line for each file that is empty, lacks a column, or has one of an unfit type.
     """
 
-    def __init__(self, files: Sequence[InputFile], layout: CsvSpec, columns: Sequence[Column]) -> None:
-        self.files, self.columns, self.layout = tuple(files), tuple(columns), layout
+    def __init__(
+        self,
+        files: Sequence[InputFile],
+        layout: CsvSpec,
+        columns: Sequence[Column],
+        *,
+        skip_bad_files: bool = False,
+    ) -> None:
+        self.columns, self.layout = tuple(columns), layout
+        self._skip_bad_files, self.is_exact, self.log = skip_bad_files, not skip_bad_files, RepairLog(len(files))
         if len(layout.delimiter) != 1:
             raise DataError(f"data_config.delimiter = {layout.delimiter!r}: must be one character")
         if not layout.with_header and not layout.columns:
             raise DataError("data_config.with_header = false: name the columns in data_config.input_fields")
         self._types = {column.name: _cell_type(column, layout) for column in columns}
-        self.schema = self._checked_schema()
+        self.files, looks = good_files(files, [self._look(file) for file in files], skip_bad_files, self.log)
+        self._stamps = tuple(stamp for stamp, _ in looks)
+        self.schema = settled_schema(self.columns, looks[-1][1])
         self.units = tuple(Unit(file=position) for position in range(len(self.files)))
 
     def read(self, unit: Unit) -> Iterator[pa.RecordBatch]:
-        """Parse one file, block by block."""
-        file, first = self.files[unit.file], 1
+        """Parse one file, block by block; if bad files are left out, up to the block that cannot be read."""
+        file = self.files[unit.file]
+        with file.unchanged(self._stamps[unit.file]):
+            try:
+                yield from self._pieces(file)
+            except BadFileError as error:
+                if not self._skip_bad_files:
+                    raise
+                self.log.leave_out_rest(unit, file.name, str(error))
+
+    def _pieces(self, file: InputFile) -> Iterator[pa.RecordBatch]:
+        first = 1
         for rows in self._blocks(file, self._types):
             where = f"{file.name}, data rows {first} to {first + rows.num_rows - 1}"
             yield conform_to(rows, self.schema, self.columns, where)
             first += rows.num_rows
 
-    def _checked_schema(self) -> pa.Schema:
-        types: tuple[pa.DataType, ...] = ()
-        problems = []
-        for file in self.files:
-            try:
-                found = pa.schema([(name, self._types.get(name, pa.string())) for name in self._header(file)])
-                types = canonical_types(found, self.columns, file.name)
-            except DataError as error:
-                problems.append(str(error))
-        if problems:
-            raise DataError("\n".join(problems))
-        return settled_schema(self.columns, types)
+    def _look(self, file: InputFile) -> tuple[Stamp, tuple[pa.DataType, ...]] | DataError:
+        """Return stamp and column types, or what is wrong: all files are looked at before any is refused."""
+        try:
+            stamp = file.stamp  # before the header: what is written after it is noticed
+            found = pa.schema([(name, self._types.get(name, pa.string())) for name in self._header(file)])
+            return stamp, canonical_types(found, self.columns, file.name)
+        except DataError as error:
+            return error
 
     def _header(self, file: InputFile) -> list[str]:
         with _readable(file), file.open_stream() as stream:
@@ -96,12 +117,14 @@ def _readable(file: InputFile, header: Callable[[InputFile], list[str]] | None =
     """Turn what Arrow says of a file into a DataError; with `header` its column numbers become names."""
     try:
         yield
+    except PermissionError as error:
+        raise DataError(f"{file.name}: may not be read by this user; change its rights or leave it out") from error
     except (pa.ArrowException, OSError) as error:
         # It quotes the file, which may hold anything, and a terminal obeys control characters.
         reason = "".join(char if char.isprintable() else "·" for char in str(error).splitlines()[0])
         if header and (number := re.search(r"In CSV column #(\d+)", reason)):
             reason = reason.replace(number[0], f"column {header(file)[int(number[1])]!r}")
-        raise DataError(f"{file.name}: {reason}; mend the row, or see data_config's delimiter and fields") from error
+        raise BadFileError(f"{file.name}: {reason}; mend the row, or see data_config's delimiter and fields") from error
 
 
 def _cell_type(column: Column, layout: CsvSpec) -> pa.DataType:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -14,6 +16,7 @@ import pyarrow.fs as pafs
 from peprank.errors import DataError
 
 WILDCARDS = "*?["
+Stamp: TypeAlias = tuple[int | None, int | None]  # bytes, nanoseconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,35 @@ class InputFile:
     def num_bytes(self) -> int:
         """Length of the file."""
         return int(self.file_system.get_file_info(self.path).size)
+
+    @property
+    def stamp(self) -> Stamp:
+        """Length and time of the last change, by which a file that is written anew is noticed; (None, None): gone."""
+        info = self.file_system.get_file_info(self.path)
+        return info.size, info.mtime_ns
+
+    @contextmanager
+    def unchanged(self, stamp: Stamp) -> Iterator[None]:
+        """Read what had this stamp when it was first looked at; what goes wrong in a changed file is put down to that.
+
+        Raises:
+            DataError: the file has another stamp, before or after.
+        """
+        self._check(stamp)
+        try:
+            yield
+        except DataError:
+            self._check(stamp)
+            raise
+        self._check(stamp)
+
+    def _check(self, stamp: Stamp) -> None:
+        found = self.stamp
+        if found == stamp:
+            return
+        sizes = f"{stamp[0]} bytes before, {found[0]} now" if found[0] != stamp[0] else "another time of change"
+        what = "was removed" if found[0] is None else f"was changed ({sizes})"
+        raise DataError(f"{self.name}: {what} while it was read; let whoever writes it finish, then start again")
 
 
 def find_files(inputs: Sequence[str], suffixes: tuple[str, ...]) -> tuple[InputFile, ...]:

@@ -10,10 +10,12 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from peprank.data.files import InputFile
+from peprank.data.files import InputFile, Stamp
+from peprank.data.repairs import RepairLog
 from peprank.data.rows import Column, canonical_types, conform_to, settled_schema, wider
+from peprank.data.source import good_files
 from peprank.data.unit import Unit
-from peprank.errors import DataError
+from peprank.errors import BadFileError, DataError
 
 SUFFIXES = (".parquet", ".pq")
 PIECE_BYTES = 16 << 20  # of one decoded piece; bounds memory where a row group is larger
@@ -27,20 +29,35 @@ class _Summary:
 
     types: tuple[pa.DataType, ...]
     group_rows: tuple[int, ...]
+    stamp: Stamp  # of the file whose footer it is
 
 
 class ParquetSource:
     """Rows of Parquet files. All footers are read at once, so that an unfit file is known before the first row.
+
+    Args:
+        skip_bad_files: leave out files that are no Parquet files, and row groups from where they are damaged.
 
     Raises:
         DataError: with one line for each file that is no Parquet file, lacks a column, has one of an unfit type, or
             disagrees with another file about one.
     """
 
-    def __init__(self, files: Sequence[InputFile], columns: Sequence[Column], num_threads: int) -> None:
-        self.files, self.columns = tuple(files), tuple(columns)
+    def __init__(
+        self,
+        files: Sequence[InputFile],
+        columns: Sequence[Column],
+        num_threads: int,
+        *,
+        skip_bad_files: bool = False,
+    ) -> None:
+        self.columns, self.log = tuple(columns), RepairLog(len(files))
+        self._skip_bad_files, self.is_exact = skip_bad_files, not skip_bad_files
         self._footer = lru_cache(maxsize=KEPT_FOOTERS)(_read_footer)
-        summaries = self._summaries(num_threads)
+        with ThreadPoolExecutor(max(num_threads, 1)) as pool:
+            outcomes = list(pool.map(self._summary, files))
+        self.files, summaries = good_files(files, outcomes, skip_bad_files, self.log)
+        self._stamps = tuple(summary.stamp for summary in summaries)
         self.schema = settled_schema(self.columns, _agreed_types(self.files, self.columns, summaries))
         self.units = tuple(
             Unit(file=file, part=part, num_rows=num_rows)
@@ -49,47 +66,46 @@ class ParquetSource:
         )
 
     def read(self, unit: Unit) -> Iterator[pa.RecordBatch]:
-        """Decode one row group, piece by piece."""
+        """Decode one row group, piece by piece; if bad files are left out, up to the piece that is damaged."""
         file = self.files[unit.file]
         where = f"{file.name}, row group {unit.part}"
-        try:
-            footer = self._footer(file)
-            with file.open() as stream:
-                parquet = pq.ParquetFile(
-                    stream,
-                    metadata=footer,
-                    pre_buffer=False,  # it would hold the whole row group
-                    buffer_size=STREAM_BYTES,
-                    page_checksum_verification=True,
-                )
-                pieces = parquet.iter_batches(
-                    _piece_rows(footer.row_group(unit.part), self.schema.names),
-                    row_groups=[unit.part],
-                    columns=self.schema.names,
-                    use_threads=False,  # other threads decode other row groups
-                )
-                for rows in pieces:
-                    yield conform_to(rows, self.schema, self.columns, where)
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{where}: damaged, write it again or leave it out ({reason})") from error
+        with file.unchanged(self._stamps[unit.file]):
+            try:
+                yield from self._pieces(file, unit, where)
+            except (pa.ArrowException, OSError) as error:
+                reason = f"{where}: damaged, write it again or leave it out ({str(error).splitlines()[0]})"
+                if not self._skip_bad_files:
+                    raise BadFileError(reason) from error
+                self.log.leave_out_rest(unit, where, reason)
 
-    def _summaries(self, num_threads: int) -> list[_Summary]:
-        with ThreadPoolExecutor(max(num_threads, 1)) as pool:
-            outcomes = list(pool.map(self._summary, self.files))
-        problems = [str(outcome) for outcome in outcomes if isinstance(outcome, DataError)]
-        if problems:
-            raise DataError("\n".join(problems))
-        return [outcome for outcome in outcomes if isinstance(outcome, _Summary)]
+    def _pieces(self, file: InputFile, unit: Unit, where: str) -> Iterator[pa.RecordBatch]:
+        footer = self._footer(file)
+        with file.open() as stream:
+            parquet = pq.ParquetFile(
+                stream,
+                metadata=footer,
+                pre_buffer=False,  # it would hold the whole row group
+                buffer_size=STREAM_BYTES,
+                page_checksum_verification=True,
+            )
+            pieces = parquet.iter_batches(
+                _piece_rows(footer.row_group(unit.part), self.schema.names),
+                row_groups=[unit.part],
+                columns=self.schema.names,
+                use_threads=False,  # other threads decode other row groups
+            )
+            for rows in pieces:
+                yield conform_to(rows, self.schema, self.columns, where)
 
     def _summary(self, file: InputFile) -> _Summary | DataError:
         """Return what the footer says, or what is wrong with it: all files are looked at before any is refused."""
         try:
+            stamp = file.stamp  # before the footer: what is written after it is noticed
             footer = self._footer(file)
             types = canonical_types(footer.schema.to_arrow_schema(), self.columns, file.name)
         except DataError as error:
             return error
-        return _Summary(types, tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups)))
+        return _Summary(types, tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups)), stamp)
 
 
 def _read_footer(file: InputFile) -> pq.FileMetaData:
@@ -102,7 +118,7 @@ def _read_footer(file: InputFile) -> pq.FileMetaData:
         reason = str(error).splitlines()[0]
         message = f"{file.name}: not a Parquet file, or cut short ({file.num_bytes} bytes)"
         remedy = "for CSV write data_config.dataset_type: CsvDataset" if ".csv" in file.name else "write it again"
-        raise DataError(f"{message}; {remedy} or leave it out ({reason})") from error
+        raise BadFileError(f"{message}; {remedy} or leave it out ({reason})") from error
 
 
 def _piece_rows(group: pq.RowGroupMetaData, names: Sequence[str]) -> int:

@@ -16,8 +16,12 @@ import pyarrow as pa
 
 from peprank.data import csv, parquet
 from peprank.data.files import InputFile, find_files
+from peprank.data.place import joint_place, placed
+from peprank.data.repairs import Repairs
 from peprank.data.rows import Column
-from peprank.data.unit import Source, Unit
+from peprank.data.source import Source
+from peprank.data.table import TableSource
+from peprank.data.unit import Unit
 from peprank.errors import SpecError
 from peprank.spec.pipeline import DataSpec, FileFormat
 
@@ -64,9 +68,14 @@ class RowReader:
 
     @property
     def num_rows(self) -> int | None:
-        """Rows of all files; None for CSV, which does not say."""
+        """Rows of all files, with those that will be left out; None for CSV, which does not say."""
         counts = [unit.num_rows for unit in self.source.units]
         return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def repairs(self) -> Repairs:
+        """What was left out so far."""
+        return self.source.log.repairs
 
     def batches(
         self, *, order: Order | None = None, skip_rows: int = 0, drop_remainder: bool = False
@@ -98,9 +107,9 @@ class RowReader:
         return _skip(map(partial(_shuffled, order), count(first_run), runs), skip_in_run)
 
     def _read(self, units: Sequence[Unit], skip_rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of `units` after the first `skip_rows`; units known to lie before those are not read."""
+        """Yield the rows of `units` after the first `skip_rows`; units sure to lie before those are not read."""
         first = 0
-        while first < len(units) and (num_rows := units[first].num_rows) is not None and num_rows <= skip_rows:
+        while self.source.is_exact and first < len(units) and (num_rows := units[first].num_rows) is not None and num_rows <= skip_rows:
             first, skip_rows = first + 1, skip_rows - num_rows
         return _skip(_read_ahead(map(self.source.read, units[first:]), self.num_threads), skip_rows)
 
@@ -121,10 +130,19 @@ def open_rows(
     source: Source
     if spec.file_format is FileFormat.PARQUET:
         files = find_files(inputs, parquet.SUFFIXES)
-        source = parquet.ParquetSource(files, columns, spec.num_threads)
+        source = parquet.ParquetSource(files, columns, spec.num_threads, skip_bad_files=spec.skip_bad_files)
     else:
-        source = csv.CsvSource(find_files(inputs, csv.SUFFIXES), spec.csv, columns)
+        source = csv.CsvSource(find_files(inputs, csv.SUFFIXES), spec.csv, columns, skip_bad_files=spec.skip_bad_files)
     return RowReader(source, batch_rows or spec.batch_rows, _useful_threads(spec.num_threads, source.files))
+
+
+def open_table(table: pa.Table, columns: Sequence[Column], *, batch_rows: int) -> RowReader:
+    """Read a table in memory as if it were a file.
+
+    Raises:
+        DataError: it does not have `columns`, or not as a plan needs them.
+    """
+    return RowReader(TableSource(table, columns), batch_rows, num_threads=0)
 
 
 def _useful_threads(num_threads: int, files: Sequence[InputFile]) -> int:
@@ -199,13 +217,14 @@ def _emptied(held: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
 def _shuffled(order: Order, run: int, pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     """Return the rows of the run-th run in their random order; the pieces are not joined first."""
     rows = pa.Table.from_batches(pieces)
-    return rows.take(pa.array(order.permutation(rows.num_rows, run=run))).combine_chunks().to_batches()[0]
+    rows = rows.take(pa.array(order.permutation(rows.num_rows, run=run)))
+    return placed(rows.combine_chunks().to_batches()[0], joint_place(pieces))
 
 
 def _joined(pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     if len(pieces) == 1:
         return pieces[0]
-    return pa.Table.from_batches(pieces).combine_chunks().to_batches()[0]
+    return placed(pa.Table.from_batches(pieces).combine_chunks().to_batches()[0], joint_place(pieces))
 
 
 def _skip(pieces: Iterable[pa.RecordBatch], num_rows: int) -> Iterator[pa.RecordBatch]:

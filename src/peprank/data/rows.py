@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from peprank.data.place import placed
 from peprank.errors import DataError
 from peprank.spec.feature import FeatureSpec, RawFeature
 from peprank.spec.model import TaskSpec
@@ -135,7 +136,7 @@ def conform_to(rows: pa.RecordBatch, schema: pa.Schema, columns: Sequence[Column
     problems = [problem for pair in zip(columns, arrays, strict=True) if (problem := _target_problem(*pair))]
     if problems:
         raise DataError("\n".join(f"{where}: {problem}" for problem in problems))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return placed(pa.RecordBatch.from_arrays(arrays, schema=schema), where)
 
 
 # What a plan reads

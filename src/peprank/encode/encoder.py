@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from peprank.batch import MISSING, Features, Ids, Targets
+from peprank.data.place import telling_the_place
 from peprank.encode.cells import cells_of, integers, is_valid, shown
 from peprank.encode.encoded import EncodedRows
 from peprank.encode.features import FeatureEncoders
@@ -63,10 +64,11 @@ class Encoder:
             DataError: a value that its feature cannot read, several domains in one row, or, where the domain picks
                 parts of the model, an unknown one.
         """
-        encoded = self.encode({name: rows.column(name) for name in self._columns.values()}, rows.num_rows)
-        if self._needs_domain:
-            self._refuse_unknown_domains(encoded, rows)
-        return self.assemble(encoded)
+        with telling_the_place(rows):
+            encoded = self.encode({name: rows.column(name) for name in self._columns.values()}, rows.num_rows)
+            if self._needs_domain:
+                self._refuse_unknown_domains(encoded, rows)
+            return self.assemble(encoded)
 
     def encode(self, columns: Mapping[str, pa.Array], num_rows: int) -> EncodedRows:
         """The features that read one of `columns`, conformed ones of B rows each.
@@ -125,8 +127,9 @@ class Encoder:
         Raises:
             DataError: a label that its task cannot have, or a weight that is negative or not finite.
         """
-        labels, weights = labels_of(self._tasks, rows), weights_of(self._tasks, rows)
-        return Targets(labels=torch.from_numpy(labels), weights=torch.from_numpy(weights), keys=self.keys(rows))
+        with telling_the_place(rows):
+            labels, weights = labels_of(self._tasks, rows), weights_of(self._tasks, rows)
+            return Targets(labels=torch.from_numpy(labels), weights=torch.from_numpy(weights), keys=self.keys(rows))
 
     def keys(self, rows: pa.RecordBatch) -> dict[str, Tensor]:
         """What losses and metrics group rows by, int64 [B] each, as `keys_of` gives it."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from peprank.data import Repairs
+
 FORMAT = 1  # of the JSON; raised when an older reader would misread it
 
 
@@ -56,6 +58,7 @@ class Results:
     spaces: Mapping[str, str]  # task -> the label that is > 0 in its space
     cells: tuple[Cell, ...]
     asked: Mapping[str, Measure]  # the config's own metrics and losses by the peer's names, over all rows
+    repairs: Repairs | None = field(default=None, compare=False)  # what was left out of the files, if that is known
 
     def select(self, *, task: str | None = None, column: str | None = None, in_space: bool = False) -> Iterator[Cell]:
         """Cells of `column` (None: all rows), in order."""
@@ -108,7 +111,7 @@ class Results:
             "named": self.named(),
             "asked": _measures_to_json(self.asked),
             "cells": [_cell_to_json(cell) for cell in self.cells],
-        }
+        } | ({"repairs": self.repairs.to_json()} if self.repairs else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Results:
@@ -120,6 +123,7 @@ class Results:
             spaces=dict(data["spaces"]),
             cells=tuple(_cell_from_json(cell) for cell in data["cells"]),
             asked=_measures_from_json(data["asked"]),
+            repairs=Repairs.from_json(data["repairs"]) if "repairs" in data else None,
         )
 
 

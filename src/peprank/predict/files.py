@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from peprank.data import columns_of, open_rows
+from peprank.data import Repairs, columns_of, open_rows
 from peprank.data.ahead import ahead
 from peprank.data.reader import RowReader
 from peprank.errors import DataError
@@ -21,24 +22,31 @@ _BATCH_ROWS = 8192
 _GROUP_BATCHES = 16  # batches in one row group of the output
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredFiles:
+    """What came of scoring files."""
+
+    rows: int  # written
+    repairs: Repairs  # what was left out of the inputs
+
+
 def predict_files(
     scorer: Scorer,
     inputs: Sequence[str],
     out: Path,
     *,
     keep: Sequence[str] = (),
+    skip_bad_files: bool = False,
     on_rows: Callable[[int, int | None], None] | None = None,
-) -> int:
+) -> ScoredFiles:
     """Score the rows of `inputs` in order and write one Parquet file.
 
     Args:
         inputs: paths, directories, globs or pyarrow.fs URIs, of the plan's file format.
         out: the Parquet file to write; it is written beside and renamed.
         keep: input columns to copy beside the scores.
+        skip_bad_files: leave out files that are damaged, cut short or of another format, and tell of them.
         on_rows: told after each batch how many rows it had, and how many there are in all if known.
-
-    Returns:
-        Rows written.
 
     Raises:
         DataError: an input does not fit, a row's domain is unknown, a kept column is called as a score is, or `out` is
@@ -48,14 +56,16 @@ def predict_files(
     if clash := next((name for name in keep if name in scorer.output_names), None):
         raise DataError(f"column {clash!r} cannot be kept: a score has that name; rename it in the inputs")
     columns = columns_of(scorer.spec, with_targets=False, keep=keep)
-    reader = open_rows(inputs, scorer.spec.data, columns, batch_rows=_BATCH_ROWS)
+    data = replace(scorer.spec.data, skip_bad_files=skip_bad_files)
+    reader = open_rows(inputs, data, columns, batch_rows=_BATCH_ROWS)
     if any(out.resolve() == Path(path).resolve() for path in reader.paths):
         raise DataError(f"{out}: is one of the inputs, which it would replace; write the scores to another file")
     try:
         with replacing(out) as beside:
-            return _write(_scored(scorer, reader, keep, on_rows), beside, inputs)
+            rows = _write(_scored(scorer, reader, keep, on_rows), beside, inputs)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
+    return ScoredFiles(rows=rows, repairs=reader.repairs)
 
 
 def _scored(

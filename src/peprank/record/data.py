@@ -48,7 +48,7 @@ def file_marks(inputs: Sequence[str], spec: DataSpec) -> tuple[FileMark, ...]:
     is_parquet = spec.file_format is FileFormat.PARQUET
     files = find_files(inputs, PARQUET_SUFFIXES if is_parquet else CSV_SUFFIXES) if inputs else ()
     with ThreadPoolExecutor(max(spec.num_threads, 1)) as pool:
-        return tuple(pool.map(_of_parquet if is_parquet else _of_csv, files))
+        return tuple(pool.map(_of_parquet if is_parquet else _of_ends, files))
 
 
 def checkpoint_marks(path: Path) -> tuple[FileMark, ...]:
@@ -63,6 +63,14 @@ def checkpoint_marks(path: Path) -> tuple[FileMark, ...]:
 
 
 def _of_parquet(file: InputFile) -> FileMark:
+    """The mark of a Parquet file; of one that has no footer, which a run may leave out, that of its ends."""
+    try:
+        return _of_footer(file)
+    except pa.ArrowException:
+        return _of_ends(file)
+
+
+def _of_footer(file: InputFile) -> FileMark:
     with file.open() as stream:
         num_bytes = stream.size()
         tail = stream.read_at(_TAIL_BYTES, num_bytes - _TAIL_BYTES)
@@ -72,7 +80,7 @@ def _of_parquet(file: InputFile) -> FileMark:
     return FileMark(name=file.name, num_bytes=num_bytes, num_rows=num_rows, sha256=hashlib.sha256(footer).hexdigest())
 
 
-def _of_csv(file: InputFile) -> FileMark:
+def _of_ends(file: InputFile) -> FileMark:
     with file.open() as stream:
         num_bytes = stream.size()
         ends = stream.read_at(_END_BYTES, 0), stream.read_at(_END_BYTES, max(num_bytes - _END_BYTES, 0))

@@ -151,8 +151,9 @@ class Keeper:
         self._listener.note(text)
 
     def finished(self, result: TrainResult) -> None:
-        """Keep how far it has come."""
-        self._record = replace(self._record, steps=result.steps, rows=result.rows)
+        """Keep how far it has come, and what was left out of the rows."""
+        repairs = {name: repairs.to_json() for name, repairs in result.repairs.items()}
+        self._record = replace(self._record, steps=result.steps, rows=result.rows).with_session(repairs=repairs)
         self._listener.finished(result)
 
     def _pass(self, what: str) -> None:

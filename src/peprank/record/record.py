@@ -38,6 +38,7 @@ class Session:
     project: GitState | None = None  # where the user's project stood
     seconds: Mapping[str, float] = field(default_factory=dict)  # starting, training, saving, evaluating
     notes: tuple[str, ...] = ()  # what the user was told
+    repairs: Mapping[str, Any] = field(default_factory=dict)  # train_input_path, eval_input_path -> what was left out
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class DataSpec:
     shuffle: bool = False
     shuffle_batches: int = 32  # size of the shuffle buffer, in batches
     num_threads: int = 8  # row groups that are read at the same time
+    skip_bad_files: bool = False  # files that are damaged, cut short or of another format are left out and counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

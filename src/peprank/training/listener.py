@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from peprank.data import Repairs
 from peprank.evaluation import Results
 
 
@@ -21,6 +22,7 @@ class TrainResult:
     best: Path | None  # the checkpoint with the best evaluation; None without evaluations
     results: Results | None  # of the last evaluation
     history: tuple[dict[str, Any], ...]  # the lines of metrics.jsonl
+    repairs: Mapping[str, Repairs]  # "train_input_path", "eval_input_path" -> what was left out of its files
 
 
 class TrainListener(Protocol):

@@ -12,7 +12,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from peprank.data import Order, columns_of, open_rows
+from peprank.data import Order, RowReader, columns_of, open_rows
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError, TrainingError
 from peprank.evaluation import Results, evaluate
@@ -132,6 +132,9 @@ class _Run:
                 "metrics.jsonl is shorter than the checkpoint says; its missing lines are not made again"
             )
         self._open_board()
+        for name, reader in self._readers().items():
+            if left_out := len(reader.repairs.bad_files):
+                self._listener.note(f"{name}: {left_out} of {reader.repairs.num_files} files are bad and left out")
         for pattern in self._learner.network.idle_patterns:
             self._listener.note(f"part_optimizers: '{pattern}' has no effect: it matches no parameter that is left")
 
@@ -329,7 +332,12 @@ class _Run:
             best=None if best is None else store.path(best),
             results=self._results,
             history=tuple(self._log.lines),
+            repairs={name: reader.repairs for name, reader in self._readers().items()},
         )
+
+    def _readers(self) -> dict[str, RowReader]:
+        named = {"train_input_path": self._train_rows, "eval_input_path": self._eval_rows}
+        return {name: reader for name, reader in named.items() if reader is not None}
 
     # What a user should know
 

@@ -24,6 +24,7 @@ _FREE = {
     "export",
     "data.num_threads",
     "data.eval_batch_rows",
+    "data.skip_bad_files",
     "train.num_steps",
     "train.num_epochs",
     "train.checkpoint_every_steps",
