@@ -28,6 +28,10 @@ class Layout:
         """All of them, in order."""
         return tuple(self.places)
 
+    def span(self, fields: Sequence[Field]) -> slice:
+        """The columns of fields that stand side by side here."""
+        return slice(self.places[fields[0]].start, self.places[fields[-1]].stop) if fields else slice(0, 0)
+
     def columns(self, fields: Iterable[Field]) -> Tensor:
         """Where the columns of `fields`, joined, stand here, int64."""
         places = [torch.arange(self.places[field].start, self.places[field].stop) for field in fields]

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from peprank.batch import Features
 from peprank.infer.columns import Reader
-from peprank.infer.maps import Affine, Weights
 from peprank.infer.once import common_row
 from peprank.infer.pepnet import FoldedPEPNet, Inputs
 from peprank.infer.towers import FoldedTowers
@@ -75,15 +74,12 @@ class FoldedRanker:
     def __init__(self, ranker: MultiTaskRanker, dtype: torch.dtype, once: Collection[str] = ()) -> None:
         assert isinstance(ranker.trunk, PEPNet)
 
-        def make(weights: Weights) -> Affine:
-            return Affine(weights, dtype)
-
         inputs = Inputs(ranker.embeddings, ranker.trunk, once)
         self._dtype = dtype
         self._once = tuple(dict.fromkeys(field.feature for field in inputs.u.fields))
         self._read_once, self._read_each = (Reader(ranker.embeddings, layout.fields) for layout in (inputs.u, inputs.x))
-        self._trunk = FoldedPEPNet(ranker.trunk, inputs, make, dtype)
-        self._towers = FoldedTowers(ranker.towers, self._trunk.scale, self._trunk.order, make, dtype)
+        self._trunk = FoldedPEPNet(ranker.trunk, inputs, dtype)
+        self._towers = FoldedTowers(ranker.towers, self._trunk.scale, self._trunk.order, dtype)
 
     def __call__(self, features: Features) -> Tensor:
         """Logits [B, K], float32 at least; call it where gradients are off."""

@@ -1,22 +1,22 @@
-"""PEPNet with its weights laid out for scoring: the equations of `models.pepnet` in fewer and larger steps.
+"""PEPNet with its weights laid out for scoring: the equations of `models.pepnet` in fewer steps.
 
 - Constants are multiplied into weights: gamma of a gate into the map that follows, and where the domain's columns stand
   in E as well, their rows of the gate's matrix into those of E.
 - A request gives some columns once, u, and others for each of its items, x; a gate multiplies u once.
-- Maps of several tasks that read one input are one map; others are the blocks of one, so that the elementwise part of
-  a layer is one step for all tasks.
+- The tasks' layers are one step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
 
 from peprank.infer.columns import Layout
-from peprank.infer.maps import Blocks, MakeAffine, TwoInputs, Weights, joined
+from peprank.infer.maps import Stacked, TwoInputs, Weights, make_map
 from peprank.models.pepnet import PEPNet
 from peprank.nn import EmbeddingGroups, EPNet, Field, PPNet
 
@@ -25,7 +25,7 @@ class Inputs:
     """How the columns that a PEPNet reads are laid out.
 
     u: fields that a request gives once, the main group's first. x: the others, those of the main group alone first,
-    then those that the prior reads too, then the prior's own. z = O_ep ⊕ the prior's part of x.
+    then those that the prior reads too, then the prior's own. E here is that of u, then that of x.
 
     Args:
         embeddings: groups and their fields.
@@ -44,42 +44,38 @@ class Inputs:
         )
         self.u = Layout(field for field in fields if field.feature in once)
         self.x = Layout(field for field in fields if field.feature not in once)
-        own_main = [field for field in self.x.fields if field in self.main]
-        own_prior = [field for field in self.x.fields if field in self.prior]
-        shared_main = [field for field in self.u.fields if field in self.main]
-        self.main_of_u = _span(self.u, shared_main)
-        self.main_of_x, self.prior_of_x = _span(self.x, own_main), _span(self.x, own_prior)
-        self.order = Layout(self.main).columns([*shared_main, *own_main])  # of the main group's columns in z
-        self.priors = Layout(own_prior)  # in z, after O_ep
+        main_of_u = [field for field in self.u.fields if field in self.main]
+        main_of_x = [field for field in self.x.fields if field in self.main]
+        self.prior_of_x = Layout(field for field in self.x.fields if field in self.prior)
+        self._main_of_u, self._main_of_x = self.u.span(main_of_u), self.x.span(main_of_x)
+        self._prior_of_x = self.x.span(self.prior_of_x.fields)
+        self.order = Layout(self.main).columns([*main_of_u, *main_of_x])  # of the main group's columns in E here
 
     def _rank(self, field: Field) -> int:
         if field in self.main:
             return 1 if field in self.prior else 0
         return 2 if field in self.prior else 3
 
-    def z(self, u: Tensor, x: Tensor) -> Tensor:
-        """E ⊕ the prior's part of x [B, M + P], in memory of its own."""
-        shared = u[:, self.main_of_u].expand(len(x), -1)
-        return torch.cat([shared, x[:, self.main_of_x], x[:, self.prior_of_x]], dim=1)
+    def e(self, u: Tensor, x: Tensor) -> Tensor:
+        """E [B, M], in memory of its own."""
+        return torch.cat([u[:, self._main_of_u].expand(len(x), -1), x[:, self._main_of_x]], dim=1)
 
-
-def _span(layout: Layout, fields: Sequence[Field]) -> slice:
-    """The columns of fields that stand side by side."""
-    if not fields:
-        return slice(0, 0)
-    return slice(layout.places[fields[0]].start, layout.places[fields[-1]].stop)
+    def prior_and(self, o_ep: Tensor, x: Tensor) -> Tensor:
+        """The prior's columns of x ⊕ O_ep [B, P_x + M]."""
+        return torch.cat([x[:, self._prior_of_x], o_ep], dim=1)
 
 
 class FoldedEPNet:
-    """δ / gamma of EPNet, in the order of z."""
+    """δ / gamma of EPNet: u, x -> [B, M]."""
 
-    def __init__(self, epnet: EPNet, inputs: Inputs, make: MakeAffine) -> None:
+    def __init__(self, epnet: EPNet, inputs: Inputs, dtype: torch.dtype) -> None:
         hidden, logit = Weights.of(epnet.gate.hidden), Weights.of(epnet.gate.logit)
         reads = inputs.domain if epnet.general == "LEFT_OUT" else (*inputs.domain, *inputs.main)
-        of_u, of_x = inputs.u.spread(hidden.matrix, reads), inputs.x.spread(hidden.matrix, reads)
-        self._hidden = TwoInputs(Weights(of_u, hidden.bias), of_x, make)
-        self._field_of_unit = None if epnet.field_of_unit is None else epnet.field_of_unit[inputs.order]
-        self._logit = make(logit if epnet.field_of_unit is not None else logit.with_outputs(inputs.order))
+        of_u, of_x = (layout.spread(hidden.matrix, reads) for layout in (inputs.u, inputs.x))
+        self._hidden = TwoInputs(of_u, of_x, hidden.bias, dtype)
+        fields = epnet.field_of_unit
+        self._field_of_unit = None if fields is None else fields[inputs.order]
+        self._logit = make_map(logit.with_outputs(inputs.order) if fields is None else logit, dtype)
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:
         """[B, M]."""
@@ -88,104 +84,114 @@ class FoldedEPNet:
 
 
 class FoldedPPNet:
-    """PPNet on O_ep / `scale`; its output is that of PPNet / gamma, tasks side by side."""
+    """PPNet: u, x, O_ep / `scale` -> what each task's last layer gives, divided by gamma [T, B, h_L]."""
 
-    def __init__(self, ppnet: PPNet, inputs: Inputs, scale: float, make: MakeAffine, dtype: torch.dtype) -> None:
-        self._main_dim = len(inputs.order)
-        self._reads = slice(self._main_dim if ppnet.general == "LEFT_OUT" else 0, None)
-        self._hidden = _gates_hidden(ppnet, inputs, scale, make)
-        gates = list(_gates(ppnet, inputs.order, make))
-        self._num_tasks = ppnet.num_tasks
+    def __init__(self, ppnet: PPNet, inputs: Inputs, scale: float, dtype: torch.dtype) -> None:
+        self._inputs, self._num_tasks, self._reads_o_ep = inputs, ppnet.num_tasks, ppnet.general != "LEFT_OUT"
+        self._gates_hidden = _gates_hidden(ppnet, inputs, scale, dtype)
+        gates = list(_gates(ppnet, inputs.order, dtype))
         self._input_gate = gates.pop(0) if ppnet.gates_input else None
-        towers = [_first_layer(ppnet, inputs.order, scale, make), *_later_layers(ppnet, make)]
+        layers = [Stacked(of_tasks, dtype) for of_tasks in _layers(ppnet, inputs.order, scale)]
         activations = [deepcopy(f).to(dtype) for f in ppnet.activations]
-        self._layers = list(zip(towers, activations, gates, strict=True))
+        self._layers = list(zip(layers, activations, gates, strict=True))
 
-    def __call__(self, u: Tensor, z: Tensor) -> Tensor:
-        """[B, T·h_L]."""
-        prior = self._hidden(u, z[:, self._reads]).relu_()
-        hidden = z[:, : self._main_dim]
+    def __call__(self, u: Tensor, x: Tensor, o_ep: Tensor) -> Tensor:
+        """[T, B, h_L]."""
+        prior = self._gates_hidden(u, self._inputs.prior_and(o_ep if self._reads_o_ep else o_ep[:, :0], x)).relu_()
+        hidden = o_ep.expand(self._num_tasks, -1, -1)
         if self._input_gate is not None:
-            delta = self._input_gate(prior).sigmoid_()
-            delta.view(len(z), self._num_tasks, self._main_dim).mul_(hidden.unsqueeze(1))
-            hidden = delta
+            hidden = self._input_gate(prior).mul_(hidden)
         for layer, f, gate in self._layers:
-            hidden = f(layer(hidden)).mul_(gate(prior).sigmoid_())
+            hidden = f(layer(hidden)).mul_(gate(prior))
         return hidden
 
 
-def _gates_hidden(ppnet: PPNet, inputs: Inputs, scale: float, make: MakeAffine) -> TwoInputs:
-    """First layer of all gates, of u and of what they read of z."""
+def _gates_hidden(ppnet: PPNet, inputs: Inputs, scale: float, dtype: torch.dtype) -> TwoInputs:
+    """First layers of all gates as one map of u, and of the prior's part of x ⊕ O_ep / `scale`."""
     hidden = Weights.of(ppnet.gates.hidden)
     of_prior, of_o_ep = hidden.matrix[: ppnet.prior_dim], hidden.matrix[ppnet.prior_dim :]
-    of_z = inputs.priors.spread(of_prior, inputs.prior)
+    of_x = inputs.prior_of_x.spread(of_prior, inputs.prior)
     if ppnet.general != "LEFT_OUT":
-        of_z = torch.cat([of_o_ep[inputs.order] * scale, of_z])
-    return TwoInputs(Weights(inputs.u.spread(of_prior, inputs.prior), hidden.bias), of_z, make)
+        of_x = torch.cat([of_x, of_o_ep[inputs.order] * scale])
+    return TwoInputs(inputs.u.spread(of_prior, inputs.prior), of_x, hidden.bias, dtype)
 
 
-def _gates(ppnet: PPNet, order: Tensor, make: MakeAffine) -> Iterator[Blocks]:
-    """Second layers of the gates, one step for each gated vector, from the input up; tasks side by side."""
-    reads = list(_slices(ppnet.gates.hidden_dims))
-    logits = [Weights.of(logit) for logit in ppnet.gates.logits if isinstance(logit, nn.Linear)]
+class JointGate:
+    """δ / gamma of one gate for all tasks: what it reads of the gates' hidden units -> [T, B, H]."""
+
+    def __init__(self, logit: Weights, reads: slice, num_tasks: int, dtype: torch.dtype) -> None:
+        self._logit, self._reads, self._num_tasks = make_map(logit, dtype), reads, num_tasks
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """[T, B, H]."""
+        delta = self._logit(hidden[:, self._reads]).sigmoid_()
+        return _by_task(delta, self._num_tasks)
+
+
+class SeparateGates:
+    """δ / gamma of a gate per task: what they read of the gates' hidden units, of task after task -> [T, B, H]."""
+
+    def __init__(self, logits: Sequence[Weights], reads: slice, dtype: torch.dtype) -> None:
+        self._logits, self._reads, self._num_tasks = Stacked(logits, dtype), reads, len(logits)
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """[T, B, H]."""
+        return self._logits(_by_task(hidden, self._num_tasks)[:, :, self._reads]).sigmoid_()
+
+
+def _by_task(columns: Tensor, num_tasks: int) -> Tensor:
+    """A view [T, B, H] of the columns [B, T·H] of task after task."""
+    return columns.view(len(columns), num_tasks, columns.shape[1] // num_tasks).transpose(0, 1)
+
+
+def _gates(ppnet: PPNet, order: Tensor, dtype: torch.dtype) -> Iterator[JointGate | SeparateGates]:
+    """Second layers of the gates, for one gated vector after the other from the input up."""
+    logits = [Weights.of(logit) for logit in _linears(ppnet.gates.logits)]
     if ppnet.gates_input:
-        orders = [order + task * len(order) for task in range(ppnet.num_tasks)]
-        logits[0] = logits[0].with_outputs(torch.cat(orders))
-    blocks = [(columns, make(logit)) for columns, logit in zip(reads, logits, strict=True)]
-    num_steps = len(blocks) if ppnet.gates_jointly else len(ppnet.activations)  # separate gates: by task, then layer
-    for step in range(num_steps):
-        yield Blocks(blocks[step::num_steps])
+        logits[0] = logits[0].with_outputs(torch.cat([order + task * len(order) for task in range(ppnet.num_tasks)]))
+    num_steps = len(logits) if ppnet.gates_jointly else len(ppnet.activations)
+    ends = list(accumulate(ppnet.gates.hidden_dims[:num_steps], initial=0))
+    for step, reads in enumerate(map(slice, ends, ends[1:])):
+        if ppnet.gates_jointly:
+            yield JointGate(logits[step], reads, ppnet.num_tasks, dtype)
+        else:
+            yield SeparateGates(logits[step::num_steps], reads, dtype)
 
 
-def _first_layer(ppnet: PPNet, order: Tensor, scale: float, make: MakeAffine) -> Blocks:
-    """All tasks' first layers: of one O_ep, or of an O_ep that is gated for each task."""
-    layers = [_linears(layers)[0].with_inputs(order).scaled(scale) for layers in ppnet.layers]
-    if not ppnet.gates_input:
-        return Blocks([(slice(None), make(joined(layers)))])
-    reads = _slices([len(order)] * ppnet.num_tasks)
-    return Blocks(
-        [(columns, make(layer.scaled(ppnet.gates.gamma))) for columns, layer in zip(reads, layers, strict=True)]
-    )
+def _layers(ppnet: PPNet, order: Tensor, scale: float) -> Iterator[list[Weights]]:
+    """Each layer's maps by task; they read O_ep / `scale`, gated or not, and then what a gate / gamma scaled."""
+    gamma = ppnet.gates.gamma
+    towers = [[Weights.of(layer) for layer in _linears(layers)] for layers in ppnet.layers]
+    first, *later = zip(*towers, strict=True)
+    factor = scale * gamma if ppnet.gates_input else scale
+    yield [weights.with_inputs(order).scaled(factor) for weights in first]
+    for of_tasks in later:
+        yield [weights.scaled(gamma) for weights in of_tasks]
 
 
-def _later_layers(ppnet: PPNet, make: MakeAffine) -> Iterator[Blocks]:
-    for of_tasks in zip(*(_linears(layers)[1:] for layers in ppnet.layers), strict=True):
-        reads = _slices([layer.matrix.shape[0] for layer in of_tasks])
-        scaled = [layer.scaled(ppnet.gates.gamma) for layer in of_tasks]
-        yield Blocks([(columns, make(layer)) for columns, layer in zip(reads, scaled, strict=True)])
-
-
-def _linears(layers: nn.Module) -> list[Weights]:
-    return [Weights.of(layer) for layer in layers.children() if isinstance(layer, nn.Linear)]
-
-
-def _slices(widths: Sequence[int]) -> Iterator[slice]:
-    """The columns of parts that stand side by side."""
-    start = 0
-    for width in widths:
-        yield slice(start, start + width)
-        start += width
+def _linears(layers: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in layers.children() if isinstance(layer, nn.Linear)]
 
 
 class FoldedPEPNet:
-    """The trunk: u, x -> what the towers read, divided by `scale`.
+    """The trunk: u, x -> what each task's tower reads, divided by `scale` [T, B, H].
 
     `order`: where the towers read O_ep, their input's column k stands in the model at `order[k]`; else None.
     """
 
-    def __init__(self, trunk: PEPNet, inputs: Inputs, make: MakeAffine, dtype: torch.dtype) -> None:
-        self._inputs = inputs
-        self._epnet = None if trunk.epnet is None else FoldedEPNet(trunk.epnet, inputs, make)
+    def __init__(self, trunk: PEPNet, inputs: Inputs, dtype: torch.dtype) -> None:
+        self._inputs, self._num_tasks = inputs, trunk.num_tasks
+        self._epnet = None if trunk.epnet is None else FoldedEPNet(trunk.epnet, inputs, dtype)
+        self._ppnet = None
         self.scale = 1.0 if trunk.epnet is None else trunk.epnet.gate.gamma
         self.order: Tensor | None = inputs.order
-        self._ppnet = None
         if trunk.ppnet is not None:
-            self._ppnet = FoldedPPNet(trunk.ppnet, inputs, self.scale, make, dtype)
+            self._ppnet = FoldedPPNet(trunk.ppnet, inputs, self.scale, dtype)
             self.scale, self.order = trunk.ppnet.gates.gamma, None
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:
-        """[B, T·h_L], tasks side by side, or O_ep [B, M] for all tasks."""
-        z = self._inputs.z(u, x)
+        """[T, B, H]."""
+        o_ep = self._inputs.e(u, x)
         if self._epnet is not None:
-            z[:, : len(self._inputs.order)].mul_(self._epnet(u, x))
-        return z if self._ppnet is None else self._ppnet(u, z)
+            o_ep.mul_(self._epnet(u, x))
+        return o_ep.expand(self._num_tasks, -1, -1) if self._ppnet is None else self._ppnet(u, x, o_ep)

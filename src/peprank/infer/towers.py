@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from copy import deepcopy
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
-from peprank.infer.maps import Affine, MakeAffine, Weights
+from peprank.infer.maps import Stacked, Weights
 from peprank.nn import Tower, Towers, per_domain
 
 
 class FoldedTower:
-    """One tower: maps with what follows each; batch normalization is a part of its map.
+    """Towers of one shape, those of tasks that stand side by side; batch normalization is a part of their maps.
 
     Args:
-        tower: without an offset.
-        scale: what its input is to be multiplied by.
-        order: where column k of its input stands in the model; None: at k.
-        make: lays out the maps.
-        dtype: of the inputs. Logits are computed in float32 at least.
+        towers: without offsets. Several: what follows their maps has no weights.
+        scale: what their input is to be multiplied by.
+        order: where column k of their input stands in the model; None: at k.
+        dtype: of the input. Logits are computed in float32 at least.
+
+    Shapes: [T, B, H] -> [B, T·C].
     """
 
-    def __init__(self, tower: Tower, scale: float, order: Tensor | None, make: MakeAffine, dtype: torch.dtype) -> None:
-        layers = [dict(layer.named_children()) for layer in tower.mlp.layers]
-        maps = [_map(layer) for layer in layers] + [Weights.of(tower.logit)]
-        maps[0] = maps[0].scaled(scale)
-        if order is not None:
-            maps[0] = maps[0].with_inputs(order)
-        follow = [[deepcopy(part).to(dtype) for part in _what_follows(layer)] for layer in layers]
-        self._layers = list(zip([make(weights) for weights in maps[:-1]], follow, strict=True))
+    def __init__(self, towers: Sequence[Tower], scale: float, order: Tensor | None, dtype: torch.dtype) -> None:
+        maps = [_maps(tower, scale, order) for tower in towers]
+        *layers, logits = zip(*maps, strict=True)
+        follow = [[deepcopy(part).to(dtype) for part in _what_follows(layer)] for layer in towers[0].mlp.layers]
+        self._layers = [(Stacked(of_tasks, dtype), parts) for of_tasks, parts in zip(layers, follow, strict=True)]
         self._logit_dtype = torch.promote_types(dtype, torch.float32)
-        self._logit = Affine(maps[-1], self._logit_dtype)
-        self.num_class = self._logit.out_dim
+        self._logits = Stacked(logits, self._logit_dtype)
 
-    def __call__(self, hidden: Tensor, out: Tensor) -> None:
-        """Put logits [B, C] where `out` says."""
-        for affine, follow in self._layers:
-            hidden = affine(hidden)
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits [B, T·C]."""
+        for layer, follow in self._layers:
+            hidden = layer(hidden)
             for part in follow:
                 hidden = part(hidden)
-        self._logit(hidden.to(self._logit_dtype), out=out)
+        return self._logits(hidden.to(self._logit_dtype)).transpose(0, 1).flatten(1)
 
 
-def _map(layer: dict[str, nn.Module]) -> Weights:
+def _maps(tower: Tower, scale: float, order: Tensor | None) -> list[Weights]:
+    """A tower's maps, input to logits."""
+    first, *later = [*map(_map, tower.mlp.layers), Weights.of(tower.logit)]
+    first = first.scaled(scale)
+    return [first if order is None else first.with_inputs(order), *later]
+
+
+def _map(layer: nn.Module) -> Weights:
     """A layer's linear map, with the batch normalization that follows it: y = (x - mean) g / sqrt(var + eps) + b."""
-    linear, norm = layer["linear"], layer.get("norm")
+    linear, norm = layer.get_submodule("linear"), dict(layer.named_children()).get("norm")
     assert isinstance(linear, nn.Linear)
     weights = Weights.of(linear)
     if not isinstance(norm, nn.BatchNorm1d):
@@ -58,32 +63,39 @@ def _map(layer: dict[str, nn.Module]) -> Weights:
     return Weights(weights.matrix * factor, weights.bias * factor + shift)
 
 
-def _what_follows(layer: dict[str, nn.Module]) -> Iterator[nn.Module]:
-    if isinstance(layer.get("norm"), nn.LayerNorm):
-        yield layer["norm"]
-    yield layer["activation"]
+def _what_follows(layer: nn.Module) -> Iterator[nn.Module]:
+    """What comes after a layer's map when it scores."""
+    for name, part in layer.named_children():
+        if name == "activation" or isinstance(part, nn.LayerNorm):
+            yield part
+
+
+def _shape(task: int, tower: Tower) -> Hashable:
+    """Equal for towers that can be stacked."""
+    follow = [part for layer in tower.mlp.layers for part in _what_follows(layer)]
+    own = task if any(True for part in follow for _ in part.parameters()) else None
+    widths = tower.mlp.in_dim, tower.mlp.hidden_dims, tower.logit.out_features
+    return own, *widths, tuple(map(repr, follow))
 
 
 class FoldedTowers:
-    """The towers of all tasks.
+    """The towers of all tasks; those of one shape are one step.
 
     Args:
         towers: as trained.
-        scale: what their input is to be multiplied by.
-        order: see `FoldedTower`; given, all tasks read the same columns, else each its own.
+        scale, order, dtype: as `FoldedTower` takes them.
 
-    Shapes: hidden [B, T·H] or [B, H], domain int64 [B] -> logits [B, K].
+    Shapes: hidden [T, B, H], domain int64 [B] -> logits [B, K].
     """
 
-    def __init__(
-        self, towers: Towers, scale: float, order: Tensor | None, make: MakeAffine, dtype: torch.dtype
-    ) -> None:
+    def __init__(self, towers: Towers, scale: float, order: Tensor | None, dtype: torch.dtype) -> None:
+        shapes = [_shape(task, tower) for task, tower in enumerate(towers.of_domain(0))]
+        groups = [list(tasks) for _, tasks in groupby(range(len(shapes)), key=lambda task: shapes[task])]
+        self._reads = [slice(tasks[0], tasks[-1] + 1) for tasks in groups]
         self._by_domain = [
-            [FoldedTower(tower, scale, order, make, dtype) for tower in towers.of_domain(domain)]
+            [FoldedTower(towers.of_domain(domain)[reads], scale, order, dtype) for reads in self._reads]
             for domain in range(towers.num_domains)
         ]
-        self._is_shared = order is not None
-        self._dtype = torch.promote_types(dtype, torch.float32)
 
     def __call__(self, hidden: Tensor, domain: Tensor) -> Tensor:
         """Logits [B, K]; float32 at least.
@@ -92,19 +104,13 @@ class FoldedTowers:
             DataError: there are towers per domain and a row's domain is none of them.
         """
         num_domains = len(self._by_domain)
-        if num_domains == 1:
-            return self._logits(0, hidden)
-        first = int(domain[0]) if len(domain) else -1
-        if 0 <= first < num_domains and bool((domain == first).all()):
+        first = int(domain[0]) if num_domains > 1 and len(domain) else 0
+        if num_domains == 1 or (0 <= first < num_domains and bool((domain == first).all())):
             return self._logits(first, hidden)
-        return per_domain(self._logits, hidden, domain, num_domains)
+        rows = hidden.transpose(0, 1)
+        return per_domain(lambda own, of_own: self._logits(own, of_own.transpose(0, 1)), rows, domain, num_domains)
 
     def _logits(self, domain: int, hidden: Tensor) -> Tensor:
         """Logits of rows that are all of one domain."""
-        towers = self._by_domain[domain]
-        inputs = [hidden] * len(towers) if self._is_shared else hidden.chunk(len(towers), dim=1)
-        logits = torch.empty(len(hidden), sum(tower.num_class for tower in towers), dtype=self._dtype)
-        outputs = torch.split(logits, [tower.num_class for tower in towers], dim=1)
-        for tower, of_task, out in zip(towers, inputs, outputs, strict=True):
-            tower(of_task, out)
-        return logits
+        logits = [towers(hidden[reads]) for reads, towers in zip(self._reads, self._by_domain[domain], strict=True)]
+        return logits[0] if len(logits) == 1 else torch.cat(logits, dim=1)
