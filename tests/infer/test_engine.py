@@ -13,6 +13,7 @@ from peprank.batch import Features
 from peprank.errors import DataError
 from peprank.infer import Engine
 from peprank.infer.engine import FoldedRanker, is_foldable
+from peprank.infer.maps import Arithmetic
 from peprank.models import MultiTaskRanker, build, score
 from peprank.spec.model import ModelSpec
 from tests.contract.models import DOMAIN_TOWERS, EVERY_MODEL, EVERY_PEPNET, EVERY_RIVAL, some_features, take_rows
@@ -64,7 +65,7 @@ def test_folding_loses_nothing(name: str) -> None:
     for features in (in_double(some_features(30)), in_double(one_request(30))):
         for once in ONCE.values():
             with torch.inference_mode():
-                logits = FoldedRanker(ranker, torch.float64, once)(features)
+                logits = FoldedRanker(ranker, Arithmetic(torch.float64), once)(features)
             assert gap(logits, score(ranker, features)) <= 1e-12
 
 

@@ -81,7 +81,6 @@ def test_bfloat16_is_taken_where_the_processor_has_it_and_the_golden_rows_bear_i
         for _, weight in scorer.ranker.dense_parameters():
             weight.mul_(4.0)  # steep enough for bfloat16 to show
     assert arithmetic.make_engine(scorer, rows, None).precision is Precision.FLOAT32
-    assert arithmetic.make_engine(scorer, rows, Precision.BF16).precision is Precision.BF16
     assert [message[:72] for message in caplog.messages] == [
         "computing in float32, as bfloat16 moves the golden rows too far: 'probs_"
     ]
@@ -93,6 +92,18 @@ def test_an_engine_that_scores_otherwise_is_refused(model: ServedModel, monkeypa
         ArtifactError, match="the engine does not score the golden rows as the model does: 'probs_ctr' by"
     ):
         arithmetic.make_engine(model.scorer, model.golden_rows, None)
+
+
+def test_a_chosen_precision_that_moves_golden_rows_is_said_and_one_that_moves_them_far_refused(
+    model: ServedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Engine, "logits", lambda _, features: model.scorer.logits(features) + np.float32(0.01))
+    assert arithmetic.make_engine(model.scorer, model.golden_rows, Precision.BF16).precision is Precision.BF16
+    (message,) = caplog.messages
+    assert message.startswith("bf16 moves golden rows: 'probs_ctr' by 0.002")
+    monkeypatch.setattr(Engine, "logits", lambda _, features: model.scorer.logits(features) + np.float32(0.3))
+    with pytest.raises(ArtifactError, match=r"^bf16 moves golden rows too far: .* serve with --precision float32$"):
+        arithmetic.make_engine(model.scorer, model.golden_rows, Precision.BF16)
 
 
 def test_a_weight_that_no_golden_row_reads_must_be_finite(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scoring")
     group.add_argument(
         "--precision",
-        choices=("auto", "float32", "bf16"),
+        choices=("auto", "float32", "bf16", "int8"),
         help="of the arithmetic; auto: bf16 where the processor has it and the golden rows bear it (default: auto)",
     )
     group.add_argument("--threads", type=int, metavar="N", help="threads of the arithmetic (default: as torch has it)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -80,17 +82,54 @@ _WORTH_PACKING, _WORTH_PACKING_ROWS = 2**16, 64  # weights, rows
 _PACKED_FOR_ROWS = 1024  # how the packed form is laid out; it serves any number of rows
 
 
-def make_map(weights: Weights, dtype: torch.dtype) -> Map:
-    """The fastest way to compute a map in `dtype`."""
-    can_pack = dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear")
-    return Packed(weights) if can_pack and weights.matrix.numel() >= _WORTH_PACKING else Affine(weights, dtype)
+class Quantised:
+    """A float32 map as a product of 8-bit integers, whose every output and every row has a scale of its own.
 
-
-class Stacked:
-    """Maps of several tasks in one step: x_t W_t + b_t. A batch of products beats as many single ones.
-
-    Shapes: [T, B, inputs] -> [T, B, outputs]; rows may lie apart from one another.
+    A row's scale is read off the row (dynamic quantisation), so what shares its batch does not matter. Products of
+    unsigned with signed integers are the ones that processors have instructions for, hence the zero point.
     """
+
+    def __init__(self, weights: Weights) -> None:
+        matrix = weights.matrix.t().contiguous()  # [outputs, inputs]
+        peaks = matrix.abs().amax(dim=1).clamp(min=_NO_ZERO)
+        steps = (matrix / peaks[:, None] * _STEPS).round().to(torch.int8)
+        self._packed: Tensor = torch.ops.onednn.qlinear_prepack(steps, None)
+        self._scales = (peaks / _STEPS**2).float()
+        self._zero_points = torch.zeros(len(peaks), dtype=torch.int64)
+        self._bias = weights.bias.float()
+        self._zero_and_half = torch.tensor(_ZERO_POINT + 0.5)  # half: what follows cuts off, and is to round
+
+    def __call__(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The outputs."""
+        bias = self._bias if bias is None else bias
+        if not len(x):
+            return bias.expand(0, -1)
+        peaks = torch.linalg.vector_norm(x, ord=math.inf, dim=1, keepdim=True).clamp_(min=_NO_ZERO)  # [B, 1]
+        steps = torch.addcmul(self._zero_and_half, x, _STEPS / peaks).to(torch.uint8)
+        return torch.addcmul(bias, self._product(steps), peaks)
+
+    def _product(self, steps: Tensor) -> Tensor:
+        """Outputs without bias of rows whose scale is left out, float32."""
+        weights = self._packed, self._scales, self._zero_points
+        outputs: Tensor = torch.ops.onednn.qlinear_pointwise(steps, 1.0, _ZERO_POINT, *weights, *_FLOAT32_OUTPUTS)
+        return outputs
+
+
+_STEPS, _ZERO_POINT = 127, 128  # -127 to 127 are kept as 1 to 255
+_FLOAT32_OUTPUTS: tuple[Any, ...] = (None, 1.0, 0, torch.float32, "none", [], "")  # no bias, as they are, no activation
+_NO_ZERO = 1e-30  # in place of the scale of zeros
+
+
+class Stack(Protocol):
+    """Maps of several tasks: x_t W_t + b_t, [T, B, inputs] -> [T, B, outputs]; rows may lie apart from one another."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The outputs, in memory of their own."""
+        ...
+
+
+class Batched:
+    """Maps of several tasks in one step: a batch of products beats as many single ones."""
 
     def __init__(self, maps: Sequence[Weights], dtype: torch.dtype) -> None:
         self._matrices = torch.stack([weights.matrix for weights in maps]).to(dtype)  # [T, inputs, outputs]
@@ -101,15 +140,51 @@ class Stacked:
         return torch.baddbmm(self._biases, x, self._matrices)
 
 
+class Separate:
+    """Maps of several tasks, one after the other."""
+
+    def __init__(self, maps: Sequence[Map]) -> None:
+        self._maps = tuple(maps)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The outputs."""
+        return torch.stack([affine(rows) for affine, rows in zip(self._maps, x, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What maps are computed in, and how that is done fastest.
+
+    Args:
+        dtype: of inputs and outputs.
+        is_int8: whether the product between them is one of 8-bit integers; for float32.
+    """
+
+    dtype: torch.dtype
+    is_int8: bool = False
+
+    def map(self, weights: Weights) -> Map:
+        """One map."""
+        if self.is_int8:
+            return Quantised(weights)
+        can_pack = self.dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear")
+        is_worth_it = can_pack and weights.matrix.numel() >= _WORTH_PACKING
+        return Packed(weights) if is_worth_it else Affine(weights, self.dtype)
+
+    def stack(self, maps: Sequence[Weights]) -> Stack:
+        """The maps of several tasks."""
+        return Separate([Quantised(weights) for weights in maps]) if self.is_int8 else Batched(maps, self.dtype)
+
+
 class TwoInputs:
     """u V + x W + b, where one row u may stand for all B: then u V + b is computed once.
 
     Shapes: u [1 or B, U], x [B, X] -> [B, outputs].
     """
 
-    def __init__(self, of_u: Tensor, of_x: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
-        self._of_u = make_map(Weights(of_u, bias), dtype)
-        self._of_x = make_map(Weights(of_x, torch.zeros_like(bias)), dtype)
+    def __init__(self, of_u: Tensor, of_x: Tensor, bias: Tensor, arithmetic: Arithmetic) -> None:
+        self._of_u = arithmetic.map(Weights(of_u, bias))
+        self._of_x = arithmetic.map(Weights(of_x, torch.zeros_like(bias)))
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:
         """The outputs."""

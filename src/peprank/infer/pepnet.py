@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from peprank.infer.columns import Layout
-from peprank.infer.maps import Stacked, TwoInputs, Weights, make_map
+from peprank.infer.maps import Arithmetic, TwoInputs, Weights
 from peprank.models.pepnet import PEPNet
 from peprank.nn import EmbeddingGroups, EPNet, Field, PPNet
 
@@ -68,14 +68,14 @@ class Inputs:
 class FoldedEPNet:
     """δ / gamma of EPNet: u, x -> [B, M]."""
 
-    def __init__(self, epnet: EPNet, inputs: Inputs, dtype: torch.dtype) -> None:
+    def __init__(self, epnet: EPNet, inputs: Inputs, arithmetic: Arithmetic) -> None:
         hidden, logit = Weights.of(epnet.gate.hidden), Weights.of(epnet.gate.logit)
         reads = inputs.domain if epnet.general == "LEFT_OUT" else (*inputs.domain, *inputs.main)
         of_u, of_x = (layout.spread(hidden.matrix, reads) for layout in (inputs.u, inputs.x))
-        self._hidden = TwoInputs(of_u, of_x, hidden.bias, dtype)
+        self._hidden = TwoInputs(of_u, of_x, hidden.bias, arithmetic)
         fields = epnet.field_of_unit
         self._field_of_unit = None if fields is None else fields[inputs.order]
-        self._logit = make_map(logit.with_outputs(inputs.order) if fields is None else logit, dtype)
+        self._logit = arithmetic.map(logit.with_outputs(inputs.order) if fields is None else logit)
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:
         """[B, M]."""
@@ -86,13 +86,13 @@ class FoldedEPNet:
 class FoldedPPNet:
     """PPNet: u, x, O_ep / `scale` -> what each task's last layer gives, divided by gamma [T, B, h_L]."""
 
-    def __init__(self, ppnet: PPNet, inputs: Inputs, scale: float, dtype: torch.dtype) -> None:
+    def __init__(self, ppnet: PPNet, inputs: Inputs, scale: float, arithmetic: Arithmetic) -> None:
         self._inputs, self._num_tasks, self._reads_o_ep = inputs, ppnet.num_tasks, ppnet.general != "LEFT_OUT"
-        self._gates_hidden = _gates_hidden(ppnet, inputs, scale, dtype)
-        gates = list(_gates(ppnet, inputs.order, dtype))
+        self._gates_hidden = _gates_hidden(ppnet, inputs, scale, arithmetic)
+        gates = list(_gates(ppnet, inputs.order, arithmetic))
         self._input_gate = gates.pop(0) if ppnet.gates_input else None
-        layers = [Stacked(of_tasks, dtype) for of_tasks in _layers(ppnet, inputs.order, scale)]
-        activations = [deepcopy(f).to(dtype) for f in ppnet.activations]
+        layers = [arithmetic.stack(of_tasks) for of_tasks in _layers(ppnet, inputs.order, scale)]
+        activations = [deepcopy(f).to(arithmetic.dtype) for f in ppnet.activations]
         self._layers = list(zip(layers, activations, gates, strict=True))
 
     def __call__(self, u: Tensor, x: Tensor, o_ep: Tensor) -> Tensor:
@@ -106,21 +106,21 @@ class FoldedPPNet:
         return hidden
 
 
-def _gates_hidden(ppnet: PPNet, inputs: Inputs, scale: float, dtype: torch.dtype) -> TwoInputs:
+def _gates_hidden(ppnet: PPNet, inputs: Inputs, scale: float, arithmetic: Arithmetic) -> TwoInputs:
     """First layers of all gates as one map of u, and of the prior's part of x ⊕ O_ep / `scale`."""
     hidden = Weights.of(ppnet.gates.hidden)
     of_prior, of_o_ep = hidden.matrix[: ppnet.prior_dim], hidden.matrix[ppnet.prior_dim :]
     of_x = inputs.prior_of_x.spread(of_prior, inputs.prior)
     if ppnet.general != "LEFT_OUT":
         of_x = torch.cat([of_x, of_o_ep[inputs.order] * scale])
-    return TwoInputs(inputs.u.spread(of_prior, inputs.prior), of_x, hidden.bias, dtype)
+    return TwoInputs(inputs.u.spread(of_prior, inputs.prior), of_x, hidden.bias, arithmetic)
 
 
 class JointGate:
     """δ / gamma of one gate for all tasks: what it reads of the gates' hidden units -> [T, B, H]."""
 
-    def __init__(self, logit: Weights, reads: slice, num_tasks: int, dtype: torch.dtype) -> None:
-        self._logit, self._reads, self._num_tasks = make_map(logit, dtype), reads, num_tasks
+    def __init__(self, logit: Weights, reads: slice, num_tasks: int, arithmetic: Arithmetic) -> None:
+        self._logit, self._reads, self._num_tasks = arithmetic.map(logit), reads, num_tasks
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """[T, B, H]."""
@@ -131,8 +131,8 @@ class JointGate:
 class SeparateGates:
     """δ / gamma of a gate per task: what they read of the gates' hidden units, of task after task -> [T, B, H]."""
 
-    def __init__(self, logits: Sequence[Weights], reads: slice, dtype: torch.dtype) -> None:
-        self._logits, self._reads, self._num_tasks = Stacked(logits, dtype), reads, len(logits)
+    def __init__(self, logits: Sequence[Weights], reads: slice, arithmetic: Arithmetic) -> None:
+        self._logits, self._reads, self._num_tasks = arithmetic.stack(logits), reads, len(logits)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """[T, B, H]."""
@@ -144,7 +144,7 @@ def _by_task(columns: Tensor, num_tasks: int) -> Tensor:
     return columns.view(len(columns), num_tasks, columns.shape[1] // num_tasks).transpose(0, 1)
 
 
-def _gates(ppnet: PPNet, order: Tensor, dtype: torch.dtype) -> Iterator[JointGate | SeparateGates]:
+def _gates(ppnet: PPNet, order: Tensor, arithmetic: Arithmetic) -> Iterator[JointGate | SeparateGates]:
     """Second layers of the gates, for one gated vector after the other from the input up."""
     logits = [Weights.of(logit) for logit in _linears(ppnet.gates.logits)]
     if ppnet.gates_input:
@@ -153,9 +153,9 @@ def _gates(ppnet: PPNet, order: Tensor, dtype: torch.dtype) -> Iterator[JointGat
     ends = list(accumulate(ppnet.gates.hidden_dims[:num_steps], initial=0))
     for step, reads in enumerate(map(slice, ends, ends[1:])):
         if ppnet.gates_jointly:
-            yield JointGate(logits[step], reads, ppnet.num_tasks, dtype)
+            yield JointGate(logits[step], reads, ppnet.num_tasks, arithmetic)
         else:
-            yield SeparateGates(logits[step::num_steps], reads, dtype)
+            yield SeparateGates(logits[step::num_steps], reads, arithmetic)
 
 
 def _layers(ppnet: PPNet, order: Tensor, scale: float) -> Iterator[list[Weights]]:
@@ -179,14 +179,14 @@ class FoldedPEPNet:
     `order`: where the towers read O_ep, their input's column k stands in the model at `order[k]`; else None.
     """
 
-    def __init__(self, trunk: PEPNet, inputs: Inputs, dtype: torch.dtype) -> None:
+    def __init__(self, trunk: PEPNet, inputs: Inputs, arithmetic: Arithmetic) -> None:
         self._inputs, self._num_tasks = inputs, trunk.num_tasks
-        self._epnet = None if trunk.epnet is None else FoldedEPNet(trunk.epnet, inputs, dtype)
+        self._epnet = None if trunk.epnet is None else FoldedEPNet(trunk.epnet, inputs, arithmetic)
         self._ppnet = None
         self.scale = 1.0 if trunk.epnet is None else trunk.epnet.gate.gamma
         self.order: Tensor | None = inputs.order
         if trunk.ppnet is not None:
-            self._ppnet = FoldedPPNet(trunk.ppnet, inputs, self.scale, dtype)
+            self._ppnet = FoldedPPNet(trunk.ppnet, inputs, self.scale, arithmetic)
             self.scale, self.order = trunk.ppnet.gates.gamma, None
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from peprank.infer.maps import Stacked, Weights
+from peprank.infer.maps import Arithmetic, Batched, Weights
 from peprank.nn import Tower, Towers, per_domain
 
 
@@ -20,18 +20,20 @@ class FoldedTower:
         towers: without offsets. Several: what follows their maps has no weights.
         scale: what their input is to be multiplied by.
         order: where column k of their input stands in the model; None: at k.
-        dtype: of the input. Logits are computed in float32 at least.
+        arithmetic: of all but the logits, which are computed in float32 at least.
 
     Shapes: [T, B, H] -> [B, T·C].
     """
 
-    def __init__(self, towers: Sequence[Tower], scale: float, order: Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(self, towers: Sequence[Tower], scale: float, order: Tensor | None, arithmetic: Arithmetic) -> None:
         maps = [_maps(tower, scale, order) for tower in towers]
         *layers, logits = zip(*maps, strict=True)
-        follow = [[deepcopy(part).to(dtype) for part in _what_follows(layer)] for layer in towers[0].mlp.layers]
-        self._layers = [(Stacked(of_tasks, dtype), parts) for of_tasks, parts in zip(layers, follow, strict=True)]
-        self._logit_dtype = torch.promote_types(dtype, torch.float32)
-        self._logits = Stacked(logits, self._logit_dtype)
+        follow = [
+            [deepcopy(part).to(arithmetic.dtype) for part in _what_follows(layer)] for layer in towers[0].mlp.layers
+        ]
+        self._layers = [(arithmetic.stack(of_tasks), parts) for of_tasks, parts in zip(layers, follow, strict=True)]
+        self._logit_dtype = torch.promote_types(arithmetic.dtype, torch.float32)
+        self._logits = Batched(logits, self._logit_dtype)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Logits [B, T·C]."""
@@ -83,17 +85,17 @@ class FoldedTowers:
 
     Args:
         towers: as trained.
-        scale, order, dtype: as `FoldedTower` takes them.
+        scale, order, arithmetic: as `FoldedTower` takes them.
 
     Shapes: hidden [T, B, H], domain int64 [B] -> logits [B, K].
     """
 
-    def __init__(self, towers: Towers, scale: float, order: Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(self, towers: Towers, scale: float, order: Tensor | None, arithmetic: Arithmetic) -> None:
         shapes = [_shape(task, tower) for task, tower in enumerate(towers.of_domain(0))]
         groups = [list(tasks) for _, tasks in groupby(range(len(shapes)), key=lambda task: shapes[task])]
         self._reads = [slice(tasks[0], tasks[-1] + 1) for tasks in groups]
         self._by_domain = [
-            [FoldedTower(towers.of_domain(domain)[reads], scale, order, dtype) for reads in self._reads]
+            [FoldedTower(towers.of_domain(domain)[reads], scale, order, arithmetic) for reads in self._reads]
             for domain in range(towers.num_domains)
         ]
 

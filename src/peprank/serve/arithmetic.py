@@ -14,7 +14,9 @@ from peprank.models import has_bf16
 from peprank.predict import Scorer
 from peprank.spec.feature import Side
 
-_EXACT, _NEAR = 1e-5, 1e-3  # by how much outputs of the engine may differ from the model's, absolute and relative
+# By how much outputs of the engine may differ from the model's, absolute and relative: where nothing is rounded; what
+# goes without saying; what an operator may choose.
+_EXACT, _NEAR, _FAR = 1e-5, 1e-3, 2e-2
 _log = logging.getLogger(__name__)
 
 
@@ -25,19 +27,29 @@ def make_engine(scorer: Scorer, golden_rows: pa.RecordBatch, precision: Precisio
         precision: None: BF16 where the processor has it and the golden rows bear it, float32 elsewhere.
 
     Raises:
-        ArtifactError: in float32 it does not score as the model itself does.
+        ArtifactError: in float32 it does not score as the model itself does, in another precision not nearly so.
+        SpecError: model or processor have no such precision.
     """
     if precision is not None:
-        engine = _engine(scorer, precision)
-        if precision is Precision.FLOAT32 and (apart := _apart(engine, scorer, golden_rows, _EXACT)):
-            raise ArtifactError(f"the engine does not score the golden rows as the model does: {apart}; report this")
-        return engine
+        return _chosen(scorer, golden_rows, precision)
     if has_bf16(torch.device("cpu")):
         engine = _engine(scorer, Precision.BF16)
         if not (apart := _apart(engine, scorer, golden_rows, _NEAR)):
             return engine
         _log.warning("computing in float32, as bfloat16 moves the golden rows too far: %s", apart)
     return make_engine(scorer, golden_rows, Precision.FLOAT32)
+
+
+def _chosen(scorer: Scorer, golden_rows: pa.RecordBatch, precision: Precision) -> Engine:
+    engine = _engine(scorer, precision)
+    if precision is Precision.FLOAT32:
+        if apart := _apart(engine, scorer, golden_rows, _EXACT):
+            raise ArtifactError(f"the engine does not score the golden rows as the model does: {apart}; report this")
+    elif apart := _apart(engine, scorer, golden_rows, _FAR):
+        raise ArtifactError(f"{precision.value} moves golden rows too far: {apart}; serve with --precision float32")
+    elif apart := _apart(engine, scorer, golden_rows, _NEAR):
+        _log.warning("%s moves golden rows: %s; judge what that costs", precision.value, apart)
+    return engine
 
 
 def _engine(scorer: Scorer, precision: Precision) -> Engine:
