@@ -90,6 +90,13 @@ def _train() -> list[Mistake]:
         Mistake(
             "no decay size", DENSE_RATE, _rate("exponential_decay_learning_rate {}"), "exponential", "decay_size: 1000"
         ),
+        Mistake(
+            "falls by epochs",
+            f"{DENSE_RATE}",
+            _rate("cosine_annealing_learning_rate { by_epoch: true }").replace("num_epochs: 1", "num_steps: 5"),
+            "cosine",
+            "is missing: how many epochs num_steps comes to is not known; write T_max, in epochs",
+        ),
         Mistake("T_max of 0", DENSE_RATE, _rate("cosine_annealing_learning_rate { T_max: 0 }"), "T_max", "T_max: 1000"),
         Mistake(
             "rates and sizes",

@@ -54,7 +54,7 @@ def features(
     for index, config in enumerate(configs):
         kind = config.WhichOneof("feature")
         if kind is None:
-            at[index].error("names no feature; write id_feature { ... } or raw_feature { ... }")
+            at[index].error_without("feature", "names no feature; write id_feature { ... } or raw_feature { ... }")
             continue
         inner = at[index][kind]
         name = _name_of(config, kind)

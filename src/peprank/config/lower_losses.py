@@ -21,7 +21,7 @@ def losses(msg: Aim, at: Place, names: Names) -> tuple[LossSpec, ...]:
         kind = config.WhichOneof("loss")
         if kind is None:
             if config.WhichOneof("sid_loss") is None:  # that one is refused elsewhere
-                at["losses"][index].error("names no loss; write binary_cross_entropy {}")
+                at["losses"][index].error_without("loss", "names no loss; write binary_cross_entropy {}")
             continue
         place = at["losses"][index][kind]
         _check_classes(kind, msg.num_class, place, at["num_class"])

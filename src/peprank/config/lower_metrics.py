@@ -26,7 +26,7 @@ def metrics(msg: Aim, at: Place, names: Names, losses: Sequence[LossSpec]) -> tu
         kind = config.WhichOneof("metric")
         place = at["metrics"][index]
         if kind is None:
-            place.error("names no metric; write auc {}")
+            place.error_without("metric", "names no metric; write auc {}")
         elif kind != "recall_at_k":  # refused elsewhere
             metric = _metric(config, MetricKind(kind), place[kind], names)
             _add(lowered, metric, place[kind], msg.num_class, losses)
@@ -40,7 +40,7 @@ def train_metrics(msg: Aim, at: Place, losses: Sequence[LossSpec]) -> tuple[Metr
         kind = config.WhichOneof("metric")
         place = at["train_metrics"][index]
         if kind is None:
-            place.error("names no metric; write auc {}")
+            place.error_without("metric", "names no metric; write auc {}")
         elif kind != "recall_at_k":
             if not 0 <= config.decay_rate < 1:
                 place["decay_rate"].error("must lie in [0, 1)")

@@ -46,7 +46,7 @@ def model(msg: pb.ModelConfig, at: Place, names: Names) -> ModelSpec | None:
     wide = wide_tables(at[kind]) if kind is not None else Wide()
     known = groups(msg.feature_groups, at["feature_groups"], names.features, names.broken, wide)
     if kind is None:
-        at.error("names no model; write pepnet { ... }")
+        at.error_without("model", "names no model; write pepnet { ... }")
     if kind is None or kind not in TRUNKS:  # other models are refused elsewhere
         return None
     place = at[kind]

@@ -159,7 +159,7 @@ def _adam(msg: pb.AdamOptimizer | pb.AdamWOptimizer, *, decoupled: bool) -> spec
 def _optimizer_kind(msg: AnyOptimizer, at: Place, example: str) -> str | None:
     kind = msg.WhichOneof("optimizer")
     if kind is None and at.is_set:
-        at.error(f"names no optimiser; write {example}")
+        at.error_without("optimizer", f"names no optimiser; write {example}")
     return kind
 
 
@@ -179,7 +179,7 @@ def _schedule(msg: AnyOptimizer, at: Place) -> spec.Schedule | None:
     kind = msg.WhichOneof("learning_rate")
     if kind is None:
         if at.is_set:
-            at.error("says nothing about the learning rate over time; write constant_learning_rate {}")
+            at.error_without("learning_rate", "says nothing about the learning rate; write constant_learning_rate {}")
         return None
     place = at[kind]
     _check_warmup(place)

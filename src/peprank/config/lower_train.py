@@ -34,6 +34,7 @@ def training(
     sparse = sparse_optimizer(msg.sparse_optimizer, at["sparse_optimizer"])
     dense = dense_optimizer(msg.dense_optimizer, at["dense_optimizer"])
     _check_length(msg, at)
+    _check_falls(msg, at)
     _check_summaries(msg.tensorboard_summaries, at["tensorboard_summaries"])
     names = _fine_tune_names(msg, at, open_text, assets)
     precision = _precision(msg.mixed_precision, at["mixed_precision"])
@@ -61,6 +62,17 @@ def training(
         early_stopping=stopping,
         seed=msg.seed,
     )
+
+
+def _check_falls(msg: pb.TrainConfig, at: Place) -> None:
+    """A rate that falls by epochs up to the end of the run needs a run that is counted in epochs."""
+    parts = at["dense_optimizer"]["part_optimizers"]
+    num_parts = len(msg.dense_optimizer.part_optimizers)
+    holders = [at["sparse_optimizer"], at["dense_optimizer"], *(parts[k] for k in range(num_parts))]
+    for holder in holders:
+        place = holder["cosine_annealing_learning_rate"]
+        if place.is_set and place["by_epoch"].node and not place["T_max"].is_set and msg.num_steps:
+            place["T_max"].error("is missing: how many epochs num_steps comes to is not known; write T_max, in epochs")
 
 
 def _check_length(msg: pb.TrainConfig, at: Place) -> None:

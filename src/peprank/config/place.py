@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar, cast
 
 from google.protobuf import text_format
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from peprank.config.fill import resembling
@@ -70,6 +70,13 @@ class Place:
         """
         if not self.is_unreadable and not self._is_faulty_number:
             self._note(message, is_warning=False)
+
+    def error_without(self, oneof: str, message: str) -> None:
+        """Note that no member of a oneof is set; one that is misspelt has been noted already."""
+        assert isinstance(self.node, Message)
+        members = cast(Descriptor, self.node.DESCRIPTOR).oneofs_by_name[oneof].fields
+        if not any(self[member.name].is_unreadable for member in members):
+            self.error(message)
 
     def warn(self, message: str) -> None:
         """Note an oddity that does not stop the run."""
