@@ -239,6 +239,20 @@ def _data() -> list[Mistake]:
         Mistake(
             "empty shuffle", "batch_size: 64", "shuffle: true\n  shuffle_buffer_size: 0", "size: 0", "at least 1 batch"
         ),
+        *(
+            Mistake(f"bad values: {says}", "batch_size: 64", f"bad_values {{ {text} }}", "bad_values", says)
+            for text, says in (
+                ('column: "clik" policy: ERROR', "reads it (did you mean 'click'?); write one of uid"),
+                ('column: "user_id" policy: DEFAULT', "no feature, label or weight reads it"),
+                ('column: "click" policy: DEFAULT', "write default_value: 0, say"),
+                ('column: "click" policy: DEFAULT default_value: 2', "must be a class of its task, 0 to 1"),
+                ('column: "row_weight" policy: DEFAULT default_value: -1', "must be finite and at least 0"),
+                ('column: "age" policy: DEFAULT default_value: 1', "write the feature's default_value instead"),
+                ('column: "like" policy: DROP_ROW default_value: 1', "has no effect without policy: DEFAULT"),
+                ('column: "like" policy: ERROR } bad_values { column: "like" policy: ERROR', "has a policy already"),
+                ("policy: ERROR", "is missing"),
+            )
+        ),
     ]
 
 

@@ -126,6 +126,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "TrainConfig.seed": 1000,
         "TrainConfig.early_stopping": 1001,
         "DataConfig.skip_bad_files": 1000,
+        "DataConfig.bad_values": 1001,
         "EvalConfig.gauc_feature": 1000,
         "ModelConfig.domain_feature": 1000,
         "ModelConfig.default_domain": 1001,

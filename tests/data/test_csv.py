@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from peprank.data import csv
+from peprank.data.column import Column, ColumnKind
 from peprank.data.reader import RowReader, open_rows
-from peprank.data.rows import Column, ColumnKind
 from peprank.errors import DataError
 from peprank.spec.pipeline import CsvSpec, DataSpec, FileFormat
 
@@ -40,7 +40,7 @@ def test_types_follow_the_use_of_a_column_and_not_its_cells() -> None:
     columns = (
         USER,
         PRICE,
-        Column("scores", ColumnKind.NUMBER, is_separated=True),
+        Column("scores", ColumnKind.NUMBER, separator="\x1d"),
         Column("click", ColumnKind.LABEL, num_class=2),
         Column("note", ColumnKind.ANY),
     )

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peprank.data import parquet
+from peprank.data.column import Column, ColumnKind
 from peprank.data.files import InputFile
 from peprank.data.reader import RowReader, open_rows
-from peprank.data.rows import Column, ColumnKind
 from peprank.errors import DataError
 from peprank.spec.pipeline import DataSpec
 
@@ -133,7 +133,8 @@ def test_a_label_out_of_bounds_is_refused_with_file_and_row_group() -> None:
     with pytest.raises(DataError) as caught:
         list(rows_of("1.parquet", columns=(CLICK,)).batches())
     assert str(caught.value) == (
-        "1.parquet, row group 1: label 'click' is missing in 1 of 2 rows; fill it in or drop those rows"
+        "1.parquet, row group 1: label 'click' is missing in 1 of 2 rows; "
+        "fill it in or drop those rows, as data_config.bad_values can"
     )
 
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from peprank.data.column import Column, ColumnKind
 from peprank.data.files import InputFile
 from peprank.data.reader import Order, RowReader, _useful_threads, open_rows
 from peprank.data.repairs import RepairLog
-from peprank.data.rows import Column, ColumnKind
 from peprank.data.unit import Unit
 from peprank.errors import SpecError
 from peprank.spec.pipeline import DataSpec, FileFormat

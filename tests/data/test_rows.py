@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peprank.data.rows import Column, ColumnKind, columns_of, conform, conform_table, wider
+from peprank.data.column import Column, ColumnKind, columns_of
+from peprank.data.rows import conform, conform_table, wider
 from peprank.errors import DataError
 from tests.data.plan import BUY, CLICK, STARS, WATCH, plan
 
@@ -44,12 +45,12 @@ def refusal(array: Any, kind: ColumnKind, num_class: int | None = None) -> str:
 def test_rows_to_train_on_have_features_in_file_order_then_targets_then_what_is_kept() -> None:
     columns = columns_of(plan(CLICK, BUY, STARS, WATCH), with_targets=True, keep=["request", "user"])
     assert columns == (
-        Column("user", ID),
-        Column("item", ID),
+        Column("user", ID, separator="\x1d"),
+        Column("item", ID, separator="\x1d"),
         Column("price", NUMBER),
-        Column("scores", NUMBER, is_separated=True),
-        Column("age", ID),
-        Column("tab", ID),
+        Column("scores", NUMBER, separator="\x1d"),
+        Column("age", ID, num_ids=3, separator="\x1d"),
+        Column("tab", ID, num_ids=3, separator="\x1d"),
         Column("click", LABEL, num_class=2),
         Column("buy", LABEL, num_class=2),
         Column("weight", WEIGHT),
@@ -239,8 +240,18 @@ def test_all_unfit_columns_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("array", "kind", "num_class", "text"),
     [
-        (pa.array([1, None, None]), LABEL, 2, "label 'x' is missing in 2 of 3 rows; fill it in or drop those rows"),
-        (pa.nulls(2), WEIGHT, None, "weight 'x' is missing in 2 of 2 rows; fill it in or drop those rows"),
+        (
+            pa.array([1, None, None]),
+            LABEL,
+            2,
+            "label 'x' is missing in 2 of 3 rows; fill it in or drop those rows, as data_config.bad_values can",
+        ),
+        (
+            pa.nulls(2),
+            WEIGHT,
+            None,
+            "weight 'x' is missing in 2 of 2 rows; fill it in or drop those rows, as data_config.bad_values can",
+        ),
         (pa.array([0, 1, 2]), LABEL, 2, "label 'x' is out of bounds in 1 of 3 rows, such as 2; must be 0 or 1"),
         (pa.array([0.5, 1.0]), LABEL, 2, "label 'x' is out of bounds in 1 of 2 rows, such as 0.5; must be 0 or 1"),
         (pa.array([0, -1]), LABEL, 5, "label 'x' is out of bounds in 1 of 2 rows, such as -1; must be a class, 0 to 4"),

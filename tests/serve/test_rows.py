@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peprank.batch import Features
-from peprank.data.rows import columns_of, conform_table
+from peprank.data.column import columns_of
+from peprank.data.rows import conform_table
 from peprank.encode import Encoder
 from peprank.errors import RequestError, SpecError
 from peprank.serve.request import InferRequest, InputTensor

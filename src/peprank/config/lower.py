@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peprank.config import lower_data, lower_train
+from peprank.config.lower_bad_values import bad_values
 from peprank.config.lower_features import EmbeddedFeature, features
 from peprank.config.lower_model import aims, model
 from peprank.config.names import Names
@@ -107,12 +108,14 @@ def _pipeline(
     export = lower_train.export(msg.export_config, at["export_config"], scores, has_ema=has_ema)
     if network is None or training is None:
         return None, inputs.assets
+    used = _used(embedded, network, judging)
+    policies = bad_values(msg.data_config.bad_values, at["data_config"]["bad_values"], used, network.tasks)
     spec = PipelineSpec(
         train_inputs=train_inputs,
         eval_inputs=eval_inputs,
         model_dir=msg.model_dir,
-        data=data,
-        features=_used(embedded, network, judging),
+        data=replace(data, bad_values=policies),
+        features=used,
         model=network,
         train=training,
         evaluation=judging,

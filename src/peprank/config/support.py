@@ -79,7 +79,8 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "DataConfig": """
         batch_size eval_batch_size dataset_type fg_mode fg_encoded fg_threads fg_encoded_multival_sep label_fields
         sample_weight_fields num_workers input_fields input_fields_str delimiter with_header drop_remainder shuffle
-        shuffle_buffer_size skip_bad_files""",
+        shuffle_buffer_size skip_bad_files bad_values""",
+    "BadValues": "column policy default_value",
     "Field": "input_name input_type",
     "FeatureConfig": "id_feature raw_feature",
     "IdFeature": """

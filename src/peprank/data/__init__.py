@@ -5,9 +5,10 @@ door that every row passes, whether it comes from a file or from a live request.
 """
 
 from peprank.data.check import check_files
+from peprank.data.column import Column, ColumnKind, columns_of
 from peprank.data.reader import Order, RowReader, open_rows, open_table
 from peprank.data.repairs import Repairs
-from peprank.data.rows import Column, ColumnKind, columns_of, conform, conform_table
+from peprank.data.rows import conform, conform_table
 
 __all__ = [
     "Column",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from peprank.data.column import columns_of
 from peprank.data.reader import open_rows
-from peprank.data.rows import columns_of
 from peprank.errors import DataError
 from peprank.spec.pipeline import PipelineSpec
 

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from peprank.data.column import Column, ColumnKind
 from peprank.data.files import InputFile, Stamp
-from peprank.data.repairs import RepairLog
-from peprank.data.rows import Column, ColumnKind, canonical_types, conform_to, settled_schema
-from peprank.data.source import good_files
+from peprank.data.repairs import RepairLog, Tally
+from peprank.data.rows import canonical_types, conform_to, settled_schema
+from peprank.data.source import drops_rows, good_files
 from peprank.data.unit import Unit
 from peprank.errors import BadFileError, DataError
 from peprank.spec.pipeline import CsvSpec
@@ -48,7 +49,8 @@ class CsvSource:
         skip_bad_files: bool = False,
     ) -> None:
         self.columns, self.layout = tuple(columns), layout
-        self._skip_bad_files, self.is_exact, self.log = skip_bad_files, not skip_bad_files, RepairLog(len(files))
+        self._skip_bad_files, self.log = skip_bad_files, RepairLog(len(files))
+        self.is_exact = not (skip_bad_files or drops_rows(columns))
         if len(layout.delimiter) != 1:
             raise DataError(f"data_config.delimiter = {layout.delimiter!r}: must be one character")
         if not layout.with_header and not layout.columns:
@@ -62,19 +64,19 @@ class CsvSource:
     def read(self, unit: Unit) -> Iterator[pa.RecordBatch]:
         """Parse one file, block by block; if bad files are left out, up to the block that cannot be read."""
         file = self.files[unit.file]
-        with file.unchanged(self._stamps[unit.file]):
+        with file.unchanged(self._stamps[unit.file]), self.log.tally(unit) as tally:
             try:
-                yield from self._pieces(file)
+                yield from self._pieces(file, tally)
             except BadFileError as error:
                 if not self._skip_bad_files:
                     raise
-                self.log.leave_out_rest(unit, file.name, str(error))
+                tally.damage = (file.name, str(error))
 
-    def _pieces(self, file: InputFile) -> Iterator[pa.RecordBatch]:
+    def _pieces(self, file: InputFile, tally: Tally) -> Iterator[pa.RecordBatch]:
         first = 1
         for rows in self._blocks(file, self._types):
             where = f"{file.name}, data rows {first} to {first + rows.num_rows - 1}"
-            yield conform_to(rows, self.schema, self.columns, where)
+            yield conform_to(rows, self.schema, self.columns, where, tally)
             first += rows.num_rows
 
     def _look(self, file: InputFile) -> tuple[Stamp, tuple[pa.DataType, ...]] | DataError:
@@ -131,5 +133,6 @@ def _cell_type(column: Column, layout: CsvSpec) -> pa.DataType:
     declared = dict(layout.columns)
     if column.name in declared:
         return FIELD_TYPES.get(declared[column.name], pa.string())
-    is_text = column.is_separated or column.kind in (ColumnKind.ID, ColumnKind.ANY)
+    is_text = column.separator is not None or column.kind in (ColumnKind.ID, ColumnKind.ANY)
+    is_text |= column.kind is ColumnKind.NUMBER and column.policy is not None  # what is no number is a bad value then
     return pa.string() if is_text else pa.float64()

@@ -10,10 +10,11 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from peprank.data.column import Column
 from peprank.data.files import InputFile, Stamp
 from peprank.data.repairs import RepairLog
-from peprank.data.rows import Column, canonical_types, conform_to, settled_schema, wider
-from peprank.data.source import good_files
+from peprank.data.rows import canonical_types, conform_to, settled_schema, wider
+from peprank.data.source import drops_rows, good_files
 from peprank.data.unit import Unit
 from peprank.errors import BadFileError, DataError
 
@@ -52,7 +53,7 @@ class ParquetSource:
         skip_bad_files: bool = False,
     ) -> None:
         self.columns, self.log = tuple(columns), RepairLog(len(files))
-        self._skip_bad_files, self.is_exact = skip_bad_files, not skip_bad_files
+        self._skip_bad_files, self.is_exact = skip_bad_files, not (skip_bad_files or drops_rows(columns))
         self._footer = lru_cache(maxsize=KEPT_FOOTERS)(_read_footer)
         with ThreadPoolExecutor(max(num_threads, 1)) as pool:
             outcomes = list(pool.map(self._summary, files))
@@ -69,16 +70,17 @@ class ParquetSource:
         """Decode one row group, piece by piece; if bad files are left out, up to the piece that is damaged."""
         file = self.files[unit.file]
         where = f"{file.name}, row group {unit.part}"
-        with file.unchanged(self._stamps[unit.file]):
+        with file.unchanged(self._stamps[unit.file]), self.log.tally(unit) as tally:
             try:
-                yield from self._pieces(file, unit, where)
+                for rows in self._pieces(file, unit):
+                    yield conform_to(rows, self.schema, self.columns, where, tally)
             except (pa.ArrowException, OSError) as error:
                 reason = f"{where}: damaged, write it again or leave it out ({str(error).splitlines()[0]})"
                 if not self._skip_bad_files:
                     raise BadFileError(reason) from error
-                self.log.leave_out_rest(unit, where, reason)
+                tally.damage = (where, reason)
 
-    def _pieces(self, file: InputFile, unit: Unit, where: str) -> Iterator[pa.RecordBatch]:
+    def _pieces(self, file: InputFile, unit: Unit) -> Iterator[pa.RecordBatch]:
         footer = self._footer(file)
         with file.open() as stream:
             parquet = pq.ParquetFile(
@@ -88,14 +90,12 @@ class ParquetSource:
                 buffer_size=STREAM_BYTES,
                 page_checksum_verification=True,
             )
-            pieces = parquet.iter_batches(
+            yield from parquet.iter_batches(
                 _piece_rows(footer.row_group(unit.part), self.schema.names),
                 row_groups=[unit.part],
                 columns=self.schema.names,
                 use_threads=False,  # other threads decode other row groups
             )
-            for rows in pieces:
-                yield conform_to(rows, self.schema, self.columns, where)
 
     def _summary(self, file: InputFile) -> _Summary | DataError:
         """Return what the footer says, or what is wrong with it: all files are looked at before any is refused."""

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from peprank.data import csv, parquet
+from peprank.data.column import Column
 from peprank.data.files import InputFile, find_files
 from peprank.data.place import joint_place, placed
 from peprank.data.repairs import Repairs
-from peprank.data.rows import Column
 from peprank.data.source import Source
 from peprank.data.table import TableSource
 from peprank.data.unit import Unit
@@ -109,7 +109,10 @@ class RowReader:
     def _read(self, units: Sequence[Unit], skip_rows: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows of `units` after the first `skip_rows`; units sure to lie before those are not read."""
         first = 0
-        while self.source.is_exact and first < len(units) and (num_rows := units[first].num_rows) is not None and num_rows <= skip_rows:
+        while self.source.is_exact and first < len(units):
+            num_rows = units[first].num_rows
+            if num_rows is None or num_rows > skip_rows:
+                break
             first, skip_rows = first + 1, skip_rows - num_rows
         return _skip(_read_ahead(map(self.source.read, units[first:]), self.num_threads), skip_rows)
 

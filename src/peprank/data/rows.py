@@ -1,61 +1,22 @@
-"""Which columns a plan reads, and the one door that all rows pass: many Arrow types in, a handful out."""
+"""The one door that all rows pass: many Arrow types in, a handful out, and no bad value that a plan refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import Enum
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from peprank.data.bad_values import mended, refuse_bad_cells
+from peprank.data.column import Column, ColumnKind
 from peprank.data.place import placed
+from peprank.data.repairs import Tally
 from peprank.errors import DataError
-from peprank.spec.feature import FeatureSpec, RawFeature
-from peprank.spec.model import TaskSpec
-from peprank.spec.pipeline import PipelineSpec
 
 MAX_NAMES = 12  # columns that an error lists; of a wider file it names the nearest
-
-
-class ColumnKind(Enum):
-    """What a column is read for. When one column serves several ends, the later kind here is the stricter and wins."""
-
-    ANY = "any"  # carried along as it is
-    NUMBER = "number"  # ints, floats or numeric text, bare or in lists
-    ID = "id"  # whole numbers or text, bare, in lists or in lists of lists
-    WEIGHT = "weight"  # ints or floats >= 0, never missing
-    LABEL = "label"  # ints, floats or bools, never missing
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column that a plan reads."""
-
-    name: str
-    kind: ColumnKind
-    num_class: int | None = None  # LABEL: values are 0, 1, ... num_class - 1; None: any finite number
-    is_separated: bool = False  # NUMBER: a text cell may hold several numbers and a separator
-
-
-def columns_of(spec: PipelineSpec, *, with_targets: bool, keep: Sequence[str] = ()) -> tuple[Column, ...]:
-    """List each column that the plan reads once: features in file order, then labels and weights, then `keep`.
-
-    Args:
-        with_targets: also labels, sample weights, and the keys that losses and metrics group rows by. Without, only
-            what the model itself sees, so rows to be scored need no more than that.
-        keep: further columns to carry along unchanged.
-    """
-    features = spec.features if with_targets else spec.input_features
-    targets = [column for task in spec.model.tasks for column in _target_columns(task)] if with_targets else []
-    columns: dict[str, Column] = {}
-    for column in (*map(_feature_column, features), *targets, *(Column(name, ColumnKind.ANY) for name in keep)):
-        columns[column.name] = _stricter(columns.get(column.name, column), column)
-    return tuple(columns.values())
 
 
 def conform(rows: pa.RecordBatch, columns: Sequence[Column], where: str) -> pa.RecordBatch:
@@ -64,35 +25,38 @@ def conform(rows: pa.RecordBatch, columns: Sequence[Column], where: str) -> pa.R
     Ints and bools become int64, float16 float32, every kind of text string, and every kind of list a list of these.
     float32 and float64 stay, but ids among them (pandas makes floats of ints when one is missing) become int64, NaN
     null. A column of nulls only becomes int64 (ids) or float32. ANY columns stay as they are. NaN and infinity stay
-    in numbers: `encode/` says what they mean.
+    in numbers, unless the column has a policy: `encode/` says what they mean.
 
     Args:
         where: the place that errors name, such as a file.
 
     Raises:
-        DataError: a column is missing, of a type that does not fit its kind, or holds labels or weights out of bounds.
+        DataError: a column is missing, of a type that does not fit its kind, or holds bad values that are errors.
     """
     types = canonical_types(rows.schema, columns, where)
     return conform_to(rows, settled_schema(columns, types), columns, where)
 
 
-def conform_table(table: pa.Table, columns: Sequence[Column], where: str) -> pa.RecordBatch:
+def conform_table(table: pa.Table, columns: Sequence[Column], where: str, tally: Tally | None = None) -> pa.RecordBatch:
     """`conform` for a table in memory; the chunks of each column that is read are joined."""
     schema = settled_schema(columns, canonical_types(table.schema, columns, where))
     arrays = [table.column(name).combine_chunks() for name in schema.names]
-    return conform_to(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema, columns, where)
+    return conform_to(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema, columns, where, tally)
 
 
 def conform_array(array: pa.Array, column: Column, where: str) -> pa.Array:
     """`conform` for the values of one column, which is no target; fast, since requests have many short columns.
 
     Raises:
-        DataError: they are of a type that does not fit the column's kind, or do not fit the type that it asks for.
+        DataError: they are of a type that does not fit the column's kind, do not fit the type that it asks for, or are
+            bad values of a column whose policy is ERROR.
     """
     wanted = _wanted(array.type, column.kind)
     if wanted is None:
         raise DataError(f"{where}: {_type_problem(array.type, column)}")
-    return array if array.type == wanted else _cast(array, pa.field(column.name, wanted), where)
+    array = array if array.type == wanted else _cast(array, pa.field(column.name, wanted), where)
+    refuse_bad_cells(array, column, where)
+    return array
 
 
 def canonical_types(schema: pa.Schema, columns: Sequence[Column], where: str) -> tuple[pa.DataType, ...]:
@@ -130,43 +94,13 @@ def settled_schema(columns: Sequence[Column], types: Sequence[pa.DataType]) -> p
     return pa.schema(fields)
 
 
-def conform_to(rows: pa.RecordBatch, schema: pa.Schema, columns: Sequence[Column], where: str) -> pa.RecordBatch:
-    """Return `rows` in the types of `schema`, a `settled_schema` of `columns`; labels and weights are checked."""
+def conform_to(
+    rows: pa.RecordBatch, schema: pa.Schema, columns: Sequence[Column], where: str, tally: Tally | None = None
+) -> pa.RecordBatch:
+    """Return `rows` in the types of `schema`, a `settled_schema` of `columns`, without bad values, see `mended`."""
     arrays = [_cast(rows.column(field.name), field, where) for field in schema]
-    problems = [problem for pair in zip(columns, arrays, strict=True) if (problem := _target_problem(*pair))]
-    if problems:
-        raise DataError("\n".join(f"{where}: {problem}" for problem in problems))
-    return placed(pa.RecordBatch.from_arrays(arrays, schema=schema), where)
-
-
-# What a plan reads
-
-
-def _feature_column(feature: FeatureSpec) -> Column:
-    if isinstance(feature, RawFeature) and not feature.is_bucketized:
-        return Column(feature.column, ColumnKind.NUMBER, is_separated=feature.value_dim != 1)
-    return Column(feature.column, ColumnKind.ID)
-
-
-def _target_columns(task: TaskSpec) -> Iterable[Column]:
-    num_class = None if task.is_regression else max(task.num_class, 2)  # one logit still tells two classes apart
-    yield Column(task.label, ColumnKind.LABEL, num_class=num_class)
-    if task.space:
-        yield Column(task.space.label, ColumnKind.LABEL)
-    if task.sample_weight:
-        yield Column(task.sample_weight, ColumnKind.WEIGHT)
-
-
-def _stricter(one: Column, other: Column) -> Column:
-    """Join the demands of two uses of one column."""
-    kinds = list(ColumnKind)
-    classes = [column.num_class for column in (one, other) if column.num_class]
-    return Column(
-        one.name,
-        max(one.kind, other.kind, key=kinds.index),
-        num_class=min(classes, default=None),
-        is_separated=one.is_separated or other.is_separated,
-    )
+    rows = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return placed(mended(rows, columns, where, tally or Tally()), where)
 
 
 # Types
@@ -326,32 +260,3 @@ def _unrounded(ids: pa.Array) -> pa.Array:
     if largest is not None and largest > limit:
         raise pa.ArrowInvalid(f"{largest:.0f} may be a rounded id, floats are exact up to {limit}")
     return ids if _is_list(ids.type) else pc.if_else(pc.is_nan(ids), None, ids)
-
-
-def _target_problem(column: Column, array: pa.Array) -> str | None:
-    if column.kind not in (ColumnKind.LABEL, ColumnKind.WEIGHT):
-        return None
-    subject = f"{column.kind.value} {column.name!r}"
-    if array.null_count:
-        return f"{subject} is missing in {array.null_count} of {len(array)} rows; fill it in or drop those rows"
-    values = array.to_numpy(zero_copy_only=False)
-    bad = _out_of_bounds(column, values)
-    if not bad.any():
-        return None
-    rule = "at least 0 and finite" if column.kind is ColumnKind.WEIGHT else _label_rule(column.num_class)
-    return f"{subject} is out of bounds in {bad.sum()} of {len(array)} rows, such as {values[bad][0]}; must be {rule}"
-
-
-def _out_of_bounds(column: Column, values: npt.NDArray[np.int64 | np.float64]) -> npt.NDArray[np.bool_]:
-    is_bad: npt.NDArray[np.bool_] = ~np.isfinite(values)
-    if column.kind is ColumnKind.WEIGHT:
-        is_bad |= values < 0
-    elif column.num_class is not None:
-        is_bad |= (values < 0) | (values >= column.num_class) | (values != np.floor(values))
-    return is_bad
-
-
-def _label_rule(num_class: int | None) -> str:
-    if num_class is None:
-        return "finite"
-    return "0 or 1" if num_class == 2 else f"a class, 0 to {num_class - 1}"

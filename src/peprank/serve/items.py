@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
+from peprank.data.column import Column, ColumnKind, columns_of
 from peprank.data.files import find_files
 from peprank.data.parquet import SUFFIXES, ParquetSource
 from peprank.data.reader import RowReader
-from peprank.data.rows import Column, ColumnKind, columns_of
 from peprank.encode import Encoder
 from peprank.encode.cells import shown
 from peprank.encode.encoded import Block, EncodedRows, stack

@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from peprank.batch import Features
-from peprank.data.rows import Column, ColumnKind, columns_of, conform_array
+from peprank.data.column import Column, ColumnKind, columns_of
+from peprank.data.rows import conform_array
 from peprank.encode import Encoder
 from peprank.encode.encoded import EncodedRows, join
 from peprank.errors import DataError, RequestError, SpecError

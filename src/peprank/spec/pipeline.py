@@ -17,6 +17,23 @@ class FileFormat(Enum):
     CSV = "csv"
 
 
+class BadValuePolicy(Enum):
+    """What becomes of a bad value."""
+
+    ERROR = "error"  # it stops the run
+    DROP_ROW = "drop_row"  # its row is left out
+    DEFAULT = "default"  # a default stands in for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadValues:
+    """What becomes of one column's bad values: missing, not finite, or out of bounds."""
+
+    column: str
+    policy: BadValuePolicy
+    default: float | None = None  # of a label or a weight; a feature has its own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvSpec:
     """Layout of CSV files."""
@@ -38,6 +55,7 @@ class DataSpec:
     shuffle: bool = False
     shuffle_batches: int = 32  # size of the shuffle buffer, in batches
     num_threads: int = 8  # row groups that are read at the same time
+    bad_values: tuple[BadValues, ...] = ()  # for columns whose bad values are to be treated otherwise than by default
     skip_bad_files: bool = False  # files that are damaged, cut short or of another format are left out and counted
 
 

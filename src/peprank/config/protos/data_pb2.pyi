@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _BadValuePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BadValuePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BadValuePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ERROR: _BadValuePolicy.ValueType  # 1
+    """it stops the run"""
+    DROP_ROW: _BadValuePolicy.ValueType  # 2
+    """its row is left out of training and evaluation; rows to be scored are all scored, as under DEFAULT"""
+    DEFAULT: _BadValuePolicy.ValueType  # 3
+    """a default stands in for it"""
+
+class BadValuePolicy(_BadValuePolicy, metaclass=_BadValuePolicyEnumTypeWrapper):
+    """What becomes of a bad value."""
+
+ERROR: BadValuePolicy.ValueType  # 1
+"""it stops the run"""
+DROP_ROW: BadValuePolicy.ValueType  # 2
+"""its row is left out of training and evaluation; rows to be scored are all scored, as under DEFAULT"""
+DEFAULT: BadValuePolicy.ValueType  # 3
+"""a default stands in for it"""
+Global___BadValuePolicy: _TypeAlias = BadValuePolicy  # noqa: Y015
+
 class _DatasetType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -246,6 +270,7 @@ class DataConfig(_message.Message):
     INPUT_FIELDS_STR_FIELD_NUMBER: _builtins.int
     IN_ORDER_FIELD_NUMBER: _builtins.int
     SKIP_BAD_FILES_FIELD_NUMBER: _builtins.int
+    BAD_VALUES_FIELD_NUMBER: _builtins.int
     NEGATIVE_SAMPLER_FIELD_NUMBER: _builtins.int
     NEGATIVE_SAMPLER_V2_FIELD_NUMBER: _builtins.int
     HARD_NEGATIVE_SAMPLER_FIELD_NUMBER: _builtins.int
@@ -314,6 +339,13 @@ class DataConfig(_message.Message):
         """Columns of row weights, floats."""
 
     @_builtins.property
+    def bad_values(self) -> _containers.RepeatedCompositeFieldContainer[Global___BadValues]:
+        """What becomes of the bad values of some columns: those that are missing or not finite, labels that their task cannot
+        have, weights below 0, ids outside [0, num_buckets). Elsewhere a bad label or weight stops the run, and a feature's
+        default stands in for a bad value.
+        """
+
+    @_builtins.property
     def negative_sampler(self) -> _sampler_pb2.NegativeSampler:
         """Negatives from all items."""
 
@@ -364,6 +396,7 @@ class DataConfig(_message.Message):
         input_fields_str: _builtins.str | None = ...,
         in_order: _builtins.bool | None = ...,
         skip_bad_files: _builtins.bool | None = ...,
+        bad_values: _abc.Iterable[Global___BadValues] | None = ...,
         negative_sampler: _sampler_pb2.NegativeSampler | None = ...,
         negative_sampler_v2: _sampler_pb2.NegativeSamplerV2 | None = ...,
         hard_negative_sampler: _sampler_pb2.HardNegativeSampler | None = ...,
@@ -372,13 +405,43 @@ class DataConfig(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch_cost_size", b"batch_cost_size", "batch_size", b"batch_size", "dataset_type", b"dataset_type", "delimiter", b"delimiter", "drop_remainder", b"drop_remainder", "eval_batch_size", b"eval_batch_size", "fg_encoded", b"fg_encoded", "fg_encoded_multival_sep", b"fg_encoded_multival_sep", "fg_mode", b"fg_mode", "fg_threads", b"fg_threads", "force_base_data_group", b"force_base_data_group", "hard_negative_sampler", b"hard_negative_sampler", "hard_negative_sampler_v2", b"hard_negative_sampler_v2", "in_order", b"in_order", "input_fields_str", b"input_fields_str", "is_orderby_partition", b"is_orderby_partition", "negative_sample_mask_prob", b"negative_sample_mask_prob", "negative_sampler", b"negative_sampler", "negative_sampler_v2", b"negative_sampler_v2", "num_workers", b"num_workers", "odps_data_compression", b"odps_data_compression", "odps_data_quota_name", b"odps_data_quota_name", "pin_memory", b"pin_memory", "sample_cost_field", b"sample_cost_field", "sample_mask_prob", b"sample_mask_prob", "sampler", b"sampler", "shuffle", b"shuffle", "shuffle_buffer_size", b"shuffle_buffer_size", "skip_bad_files", b"skip_bad_files", "tdm_sampler", b"tdm_sampler", "with_header", b"with_header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_cost_size", b"batch_cost_size", "batch_size", b"batch_size", "dataset_type", b"dataset_type", "delimiter", b"delimiter", "drop_remainder", b"drop_remainder", "eval_batch_size", b"eval_batch_size", "fg_encoded", b"fg_encoded", "fg_encoded_multival_sep", b"fg_encoded_multival_sep", "fg_mode", b"fg_mode", "fg_threads", b"fg_threads", "force_base_data_group", b"force_base_data_group", "hard_negative_sampler", b"hard_negative_sampler", "hard_negative_sampler_v2", b"hard_negative_sampler_v2", "in_order", b"in_order", "input_fields", b"input_fields", "input_fields_str", b"input_fields_str", "is_orderby_partition", b"is_orderby_partition", "label_fields", b"label_fields", "negative_sample_mask_prob", b"negative_sample_mask_prob", "negative_sampler", b"negative_sampler", "negative_sampler_v2", b"negative_sampler_v2", "num_workers", b"num_workers", "odps_data_compression", b"odps_data_compression", "odps_data_quota_name", b"odps_data_quota_name", "pin_memory", b"pin_memory", "sample_cost_field", b"sample_cost_field", "sample_mask_prob", b"sample_mask_prob", "sample_weight_fields", b"sample_weight_fields", "sampler", b"sampler", "shuffle", b"shuffle", "shuffle_buffer_size", b"shuffle_buffer_size", "skip_bad_files", b"skip_bad_files", "tdm_sampler", b"tdm_sampler", "with_header", b"with_header"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bad_values", b"bad_values", "batch_cost_size", b"batch_cost_size", "batch_size", b"batch_size", "dataset_type", b"dataset_type", "delimiter", b"delimiter", "drop_remainder", b"drop_remainder", "eval_batch_size", b"eval_batch_size", "fg_encoded", b"fg_encoded", "fg_encoded_multival_sep", b"fg_encoded_multival_sep", "fg_mode", b"fg_mode", "fg_threads", b"fg_threads", "force_base_data_group", b"force_base_data_group", "hard_negative_sampler", b"hard_negative_sampler", "hard_negative_sampler_v2", b"hard_negative_sampler_v2", "in_order", b"in_order", "input_fields", b"input_fields", "input_fields_str", b"input_fields_str", "is_orderby_partition", b"is_orderby_partition", "label_fields", b"label_fields", "negative_sample_mask_prob", b"negative_sample_mask_prob", "negative_sampler", b"negative_sampler", "negative_sampler_v2", b"negative_sampler_v2", "num_workers", b"num_workers", "odps_data_compression", b"odps_data_compression", "odps_data_quota_name", b"odps_data_quota_name", "pin_memory", b"pin_memory", "sample_cost_field", b"sample_cost_field", "sample_mask_prob", b"sample_mask_prob", "sample_weight_fields", b"sample_weight_fields", "sampler", b"sampler", "shuffle", b"shuffle", "shuffle_buffer_size", b"shuffle_buffer_size", "skip_bad_files", b"skip_bad_files", "tdm_sampler", b"tdm_sampler", "with_header", b"with_header"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_sampler: _TypeAlias = _typing.Literal["negative_sampler", "negative_sampler_v2", "hard_negative_sampler", "hard_negative_sampler_v2", "tdm_sampler"]  # noqa: Y015
     _WhichOneofArgType_sampler: _TypeAlias = _typing.Literal["sampler", b"sampler"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_sampler) -> _WhichOneofReturnType_sampler | None: ...
 
 Global___DataConfig: _TypeAlias = DataConfig  # noqa: Y015
+
+@_typing.final
+class BadValues(_message.Message):
+    """What becomes of one column's bad values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
+    column: _builtins.str
+    """Name of the column."""
+    policy: Global___BadValuePolicy.ValueType
+    """What becomes of them."""
+    default_value: _builtins.float
+    """What stands in for a bad label or weight under DEFAULT; for a feature it is the feature's default_value."""
+    def __init__(
+        self,
+        *,
+        column: _builtins.str | None = ...,
+        policy: Global___BadValuePolicy.ValueType | None = ...,
+        default_value: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "default_value", b"default_value", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "default_value", b"default_value", "policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BadValues: _TypeAlias = BadValues  # noqa: Y015
 
 @_typing.final
 class Field(_message.Message):

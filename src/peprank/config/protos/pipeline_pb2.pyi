@@ -21,10 +21,15 @@ from peprank.config.protos.data_pb2 import ARRAY_FLOAT as ARRAY_FLOAT
 from peprank.config.protos.data_pb2 import ARRAY_INT32 as ARRAY_INT32
 from peprank.config.protos.data_pb2 import ARRAY_INT64 as ARRAY_INT64
 from peprank.config.protos.data_pb2 import ARRAY_STRING as ARRAY_STRING
+from peprank.config.protos.data_pb2 import BadValuePolicy as BadValuePolicy
+from peprank.config.protos.data_pb2 import BadValues as BadValues
 from peprank.config.protos.data_pb2 import CsvDataset as CsvDataset
+from peprank.config.protos.data_pb2 import DEFAULT as DEFAULT
 from peprank.config.protos.data_pb2 import DOUBLE as DOUBLE
+from peprank.config.protos.data_pb2 import DROP_ROW as DROP_ROW
 from peprank.config.protos.data_pb2 import DataConfig as DataConfig
 from peprank.config.protos.data_pb2 import DatasetType as DatasetType
+from peprank.config.protos.data_pb2 import ERROR as ERROR
 from peprank.config.protos.data_pb2 import FG_BUCKETIZE as FG_BUCKETIZE
 from peprank.config.protos.data_pb2 import FG_DAG as FG_DAG
 from peprank.config.protos.data_pb2 import FG_NONE as FG_NONE
