@@ -51,7 +51,7 @@ class DeepFM(nn.Module):
     def forward(self, groups: dict[str, Tensor], domain: Tensor) -> Tensor:  # noqa: ARG002  other trunks read the domain
         """The three parts, joined, once per task [B, T, H]."""
         wide = groups[self.wide_group].sum(1, keepdim=True)  # [B, 1]
-        vectors = groups[self.fm_group].unflatten(1, self.fields)  # [B, M, D]
+        vectors = groups[self.fm_group].unflatten(1, self.fields)  # type: ignore[no-untyped-call]  # [B, M, D]
         pairs = pair_products(vectors)  # [B, D]
         hidden = self.deep(groups[self.deep_group])
         if self.final is None:

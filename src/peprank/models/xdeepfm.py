@@ -34,7 +34,7 @@ class XDeepFM(nn.Module):
     def forward(self, groups: dict[str, Tensor], domain: Tensor) -> Tensor:  # noqa: ARG002  other trunks read the domain
         """The crossed and the deep part, joined, once per task [B, T, H]."""
         fields, x = groups[self.fields_group], groups[self.deep_group]
-        vectors = fields.unflatten(1, (self.cin.num_fields, self.cin.field_dim))  # [B, M, D]
+        vectors = fields.unflatten(1, (self.cin.num_fields, self.cin.field_dim))  # type: ignore[no-untyped-call]  # [B, M, D]
         joined = torch.cat([self.cin(vectors), self.deep(x)], dim=1)
         hidden: Tensor = self.final(joined)
         return hidden.unsqueeze(1).expand(-1, self.num_tasks, -1)
