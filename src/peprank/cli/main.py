@@ -30,6 +30,7 @@ VERBS = {
     "export": "Turn a checkpoint into a bundle that scores and proves itself.",
     "predict": "Score rows with a bundle.",
     "serve": "Answer requests for scores over HTTP, by the Open Inference Protocol.",
+    "doctor": "Say what this machine and this installation can do, and what to mend.",
     "datasets": "Make training data from public logs, or made-up rows with a known truth.",
 }
 FAILED, BAD_CONFIG = 1, 2
