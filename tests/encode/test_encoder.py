@@ -223,6 +223,7 @@ def test_the_domain_needs_no_place_in_a_group() -> None:
     assert plan.features(rows(c=[7])).domain.tolist() == [7]
 
 
+@pytest.mark.promise("R-17", "the default of a plan")
 def test_the_default_domain_is_looked_up_like_a_rows_value() -> None:
     listed = DomainSpec(feature="f", num_domains=WORDS.rows, default="b")
     assert encoder(id_feature(WORDS), domain=listed).default_domain == 3
@@ -233,6 +234,7 @@ def test_the_default_domain_is_looked_up_like_a_rows_value() -> None:
     assert encoder(id_feature()).default_domain is None
 
 
+@pytest.mark.promise("R-17", "refusals of rows")
 def test_an_unknown_domain_is_refused_where_the_domain_picks_parts_of_the_model() -> None:
     shared = DomainSpec(feature="f", num_domains=3)
     plan = pipeline(id_feature(Identity(rows=3)), domain=shared)
@@ -248,6 +250,7 @@ def test_an_unknown_domain_is_refused_where_the_domain_picks_parts_of_the_model(
 
 
 @pytest.mark.parametrize("default", ["100", "home", ""])
+@pytest.mark.promise("R-17", "defaults that are no domain")
 def test_a_default_domain_that_its_feature_does_not_know_is_refused(default: str) -> None:
     with pytest.raises(SpecError) as error:
         encoder(id_feature(), domain=DomainSpec(feature="f", num_domains=100, default=default))

@@ -97,6 +97,7 @@ def test_a_task_with_a_space_is_judged_over_all_rows_and_inside_it() -> None:
         ([0] * 1200, "no positive among 1,200 rows"),
     ],
 )
+@pytest.mark.promise("R-18", "AUC and GAUC of one class")
 def test_what_one_class_leaves_undefined_says_why_and_is_never_one_half(labels: list[int], reason: str) -> None:
     cell = overall(judged(plan(), np.zeros((len(labels), 1)).tolist(), np.reshape(labels, (-1, 1)).tolist()))
     for name in ("auc", "gauc", "gauc_unweighted", "normalized_entropy"):
@@ -110,6 +111,7 @@ def test_what_one_class_leaves_undefined_says_why_and_is_never_one_half(labels: 
     assert cell.measures["logloss"].value == (pytest.approx(log(2)) if labels else None)
 
 
+@pytest.mark.promise("R-18", "GAUC without such a group")
 def test_gauc_without_a_group_of_both_classes_says_so() -> None:
     cell = overall(judged(plan(), column_of([1, 2]), column_of([0, 1]), users=[1, 2]))
     assert cell.measures["gauc"] == Measure(None, "no user_id with both classes")
@@ -187,6 +189,7 @@ def test_a_softmax_tower_is_judged_by_its_classes() -> None:
     }
 
 
+@pytest.mark.promise("R-18", "softmax towers of one class")
 def test_a_softmax_tower_with_rows_of_one_class_says_so() -> None:
     cell = overall(judged(plan(RATING), [[1.0, 0, 0], [2.0, 0, 0]], column_of([0, 0])), "stars")
     assert cell.measures["multiclass_auc"] == Measure(None, "all 2 rows are of one class")

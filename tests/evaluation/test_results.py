@@ -132,6 +132,7 @@ def test_another_grouping_key_than_gaucs_is_looked_up() -> None:
     assert (named["grouped_auc_ctr"], named["gauc_ctr"]) == (1.0, None)
 
 
+@pytest.mark.promise("R-18", "undefined metrics of a config")
 def test_an_undefined_metric_of_the_config_says_why() -> None:
     metrics = tuple(
         MetricSpec(kind=kind, grouping_key="user_id" if "GROUPED" in kind.name else None, thresholds=thresholds)

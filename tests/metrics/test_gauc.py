@@ -52,6 +52,7 @@ def test_the_weights_are_the_rows_of_the_groups() -> None:
 
 
 @pytest.mark.parametrize(("label", "group"), [([], []), ([1], [4]), ([0, 1], [1, 2]), ([1, 1, 0, 0], [1, 1, 2, 2])])
+@pytest.mark.promise("R-18", "GAUC of groups of one class")
 def test_gauc_is_none_without_a_group_of_both_classes(label: list[int], group: list[int]) -> None:
     score = np.arange(len(label), dtype=np.float32)
     assert gauc(score, np.array(label, np.int64), np.array(group, np.int64)) == Grouped(None, None, 0, 0)

@@ -61,6 +61,7 @@ def test_jrc_loss_equals_its_definition_row_by_row(rows: int, seed: int) -> None
     assert jrc_loss(logits, label, session, alpha=0.3) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.promise("R-18", "losses of no rows")
 def test_losses_of_no_rows_are_none() -> None:
     assert binary_focal_loss(np.zeros(0), NO_LABELS) is None
     assert cross_entropy(np.zeros((0, 3)), NO_LABELS) is None

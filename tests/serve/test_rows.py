@@ -304,6 +304,7 @@ def test_rows_beyond_the_limit_are_refused_before_anything_is_made_of_them() -> 
 # Domains
 
 
+@pytest.mark.promise("R-17", "refusals of requests")
 def test_an_unknown_domain_is_refused_with_the_known_ones() -> None:
     rows = RequestRows(plan(), Encoder(plan(), serving=True))
     assert encode(rows=rows).features.domain.tolist() == [2]
@@ -313,6 +314,7 @@ def test_an_unknown_domain_is_refused_with_the_known_ones() -> None:
         )
 
 
+@pytest.mark.promise("R-17", "the default of a server, and its counts")
 def test_the_servers_default_stands_in_for_unknown_domains() -> None:
     rows = RequestRows(plan(), Encoder(plan(), serving=True), default_domain="home")
     columns = repeated(3, tab=["hme", "search", None])

@@ -128,7 +128,7 @@ def _parsed_one(text: pa.Array) -> pa.Array:
 
 
 def _replaced(column: Column, array: pa.Array, is_bad: Mask) -> pa.Array:
-    """A target gets its default; of a feature only text that is no number goes, `encode/` has the default of the rest."""
+    """A target gets its default; of a feature only text that is no number goes: `encode/` has the other defaults."""
     if column.is_target:
         return pc.if_else(pa.array(is_bad), pa.scalar(column.default, pa.float64()).cast(array.type), array)
     is_text_number = column.kind is ColumnKind.NUMBER and pa.types.is_string(array.type)
