@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -93,22 +93,20 @@ def trace(ranker: MultiTaskRanker, model: ModelSpec, inputs: Sequence[GraphInput
     """
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass  # of the extra `onnx`
 
-    names = [output.name for output in outputs_of(model.tasks)]
+    captured = capture(ranker, model, inputs)
     try:
-        with eval_mode(ranker), torch.no_grad(), _silence():
+        with _silence():
             program = torch.onnx.export(
-                Graph(ranker, model, inputs).eval(),
-                tuple(_example(item) for item in inputs),
+                captured,
                 input_names=[item.name for item in inputs],
-                output_names=names,
-                dynamic_shapes={"arrays": _dynamic_shapes(inputs)},
+                output_names=[output.name for output in outputs_of(model.tasks)],
+                dynamic_shapes={"arrays": _dynamic_shapes(inputs)},  # names only: the program has its shapes
                 opset_version=opset,
                 dynamo=True,
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ArtifactError(f"this model cannot become an ONNX graph: {reason}") from error
+        raise _refused(error.__cause__ or error) from error
     assert program is not None
     graph: onnx_ir.Model = program.model
     if graph.opset_imports[""] != opset:
@@ -117,17 +115,39 @@ def trace(ranker: MultiTaskRanker, model: ModelSpec, inputs: Sequence[GraphInput
     return graph
 
 
+def capture(ranker: MultiTaskRanker, model: ModelSpec, inputs: Sequence[GraphInput]) -> torch.export.ExportedProgram:
+    """The steps of a ranker, for any number of rows and of values per row.
+
+    `torch.onnx.export` would do it too, but takes a number for granted where the network asks for one.
+
+    Raises:
+        ArtifactError: torch cannot trace the model; says why.
+    """
+    names = _dynamic_shapes(inputs)
+    dims = {name: torch.export.Dim(name) for shape in names for name in shape.values()}
+    shapes = tuple({axis: dims[name] for axis, name in shape.items()} for shape in names)
+    try:
+        with eval_mode(ranker), torch.no_grad(), _silence():
+            arrays = tuple(_example(item) for item in inputs)
+            return torch.export.export(Graph(ranker, model, inputs), arrays, dynamic_shapes={"arrays": shapes})
+    except (torch._dynamo.exc.UserError, RuntimeError) as error:
+        raise _refused(error) from error
+
+
+def _refused(reason: BaseException) -> ArtifactError:
+    return ArtifactError(f"this model cannot become an ONNX graph: {str(reason).strip().splitlines()[0]}")
+
+
 def _example(item: GraphInput) -> Tensor:
     shape = [size if size > 0 else default for size, default in zip(item.shape, (_ROWS, _VALUES), strict=False)]
     return torch.zeros(shape, dtype=torch.int64 if item.datatype == "INT64" else torch.float32)
 
 
-def _dynamic_shapes(inputs: Sequence[GraphInput]) -> tuple[dict[int, Any], ...]:
-    """Which dimensions a request chooses; ids and their weights share theirs."""
-    rows = torch.export.Dim("rows")
+def _dynamic_shapes(inputs: Sequence[GraphInput]) -> tuple[dict[int, str], ...]:
+    """Names of the dimensions that a request chooses, by axis; ids and their weights share theirs."""
     several = dict.fromkeys(item.feature for item in inputs if item.form == "ids")
-    values = {feature: torch.export.Dim(f"values_{k}") for k, feature in enumerate(several)}
-    return tuple({0: rows, 1: values[item.feature]} if -1 in item.shape[1:] else {0: rows} for item in inputs)
+    values = {feature: f"values_{k}" for k, feature in enumerate(several)}
+    return tuple({0: "rows", 1: values[item.feature]} if -1 in item.shape[1:] else {0: "rows"} for item in inputs)
 
 
 @contextmanager
