@@ -1,4 +1,4 @@
-"""The same request through tritonclient, in binary: python client.py [HOST:PORT] [MODEL]."""
+"""The same request through tritonclient, in binary: python client.py [HOST:PORT] [MODEL] [REQUEST.json]."""
 
 import json
 import sys
@@ -9,15 +9,17 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.utils import triton_to_np_dtype
 
 
-def main(address: str = "127.0.0.1:8080", model: str = "bundle") -> None:
+def main(address: str = "127.0.0.1:8080", model: str = "bundle", request_file: str | None = None) -> None:
     """Ask, and print one line per candidate."""
-    request = json.loads((Path(__file__).parent / "request.json").read_text("utf-8"))
-    names = [output["name"] for output in request["outputs"]]
+    file = Path(request_file) if request_file else Path(__file__).parent / "request.json"
+    request = json.loads(file.read_text("utf-8"))
     inputs = [tensor(**item) for item in request["inputs"]]
-    answer = InferenceServerClient(address).infer(model, inputs, outputs=[InferRequestedOutput(name) for name in names])
+    outputs = [InferRequestedOutput(output["name"]) for output in request.get("outputs", [])]
+    answer = InferenceServerClient(address).infer(model, inputs, outputs=outputs)
+    names = [output["name"] for output in answer.get_response()["outputs"]]
     print(*names)
-    for probs in zip(*(answer.as_numpy(name) for name in names), strict=True):
-        print(*(f"{prob:.4f}" for prob in probs))
+    for scores in zip(*(answer.as_numpy(name) for name in names), strict=True):
+        print(*(f"{score:.4f}" for score in scores))
 
 
 def tensor(name: str, shape: list[int], datatype: str, data: list[object]) -> InferInput:

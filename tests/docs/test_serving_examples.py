@@ -16,7 +16,7 @@ from peprank.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "serving"
-INSTRUCTIONS = {"FROM", "ARG", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD"}
+INSTRUCTIONS = {"FROM", "ARG", "COPY", "RUN", "USER", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 
 
 def refused(arguments: list[str], models: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -37,7 +37,7 @@ def test_the_dockerfile_copies_what_is_there_and_runs_as_nobody() -> None:
     steps = dockerfile()
     assert {word for word, _ in steps} == INSTRUCTIONS
     assert steps[0][0] == "FROM"
-    assert re.fullmatch(r"python:3\.1[0-3]-slim", steps[0][1])
+    assert re.fullmatch(r"python:3\.1[0-3]-slim-[a-z]+", steps[0][1])  # releases of both, so no `latest`
     sources = [source for word, rest in steps if word == "COPY" for source in shlex.split(rest)[:-1]]
     assert sources
     assert all((ROOT / source).exists() for source in sources)
@@ -56,6 +56,16 @@ def test_the_dockerfiles_command_is_one(tmp_path: Path, capsys: pytest.CaptureFi
     command = json.loads(steps["CMD"])
     assert str(tmp_path / "models") in refused(command, tmp_path / "models", capsys)
     assert command[command.index("--port") + 1] == steps["EXPOSE"]
+
+
+def test_the_dockerfile_asks_whether_the_server_is_ready() -> None:
+    steps = dict(dockerfile())
+    python, option, code = json.loads(steps["HEALTHCHECK"].partition("CMD ")[2])
+    assert (python, option) == ("python", "-c")
+    ast.parse(code)
+    (port, path) = re.findall(r"http://127\.0\.0\.1:(\d+)(/[\w/]+)", code)[0]
+    assert port == steps["EXPOSE"]
+    assert path in (ROOT / "docs" / "serving.md").read_text()
 
 
 def test_the_manifest_runs_a_command_and_asks_addresses_that_there_are(
@@ -84,7 +94,7 @@ def test_the_request_has_one_user_and_three_videos() -> None:
 
 
 def test_the_client_uses_names_that_tritonclient_has() -> None:
-    """The real one runs it in the acceptance of clients; it cannot be installed beside our own packages."""
+    """scripts/test-clients runs it with the real one, which cannot be installed beside our own packages."""
     tree = ast.parse((FOLDER / "client.py").read_text())
     names = {
         (node.module, alias.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names

@@ -18,7 +18,7 @@ from peprank import bundle as bundles
 from peprank import onnx as exports
 from peprank.bundle import ConfigSource
 from peprank.cli.main import main
-from peprank.errors import ArtifactError, PeprankError, SpecError
+from peprank.errors import ArtifactError, DataError, PeprankError, SpecError
 from peprank.models import build
 from peprank.onnx import OnnxScorer, Signature, graph, requirements
 from peprank.onnx.signature import GraphInput
@@ -49,12 +49,10 @@ def export(bundle: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def traced(scorer: Scorer) -> onnx_ir.Model:
-    """The bundle's graph, before it is written."""
-    rows = tiny.rows(4).select([column.name for column in scorer.columns])
-    inputs = exports.signature.inputs_of(scorer.spec, rows.schema)
-    return graph.trace(scorer.ranker, scorer.spec.model, inputs, opset=exports.OPSET)
+@pytest.fixture
+def traced(export: Path) -> onnx_ir.Model:
+    """The bundle's graph; torch takes seconds to trace it again."""
+    return onnx_ir.load(export / "model.onnx")
 
 
 def test_an_export_holds_a_graph_and_what_its_inputs_are(export: Path) -> None:
@@ -93,6 +91,15 @@ def test_rows_score_in_onnx_runtime_as_in_torch(export: Path, scorer: Scorer) ->
     assert tuple(found) == scorer.output_names
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [-(2**63), -2, 50, 2**63 - 1])
+def test_an_id_outside_its_table_never_reaches_the_graph(export: Path, scorer: Scorer, wrong: int) -> None:
+    runtime = OnnxScorer.load(export, threads=1)
+    arrays = exports.arrays_of(runtime.signature.inputs, scorer.features(tiny.rows(3)))
+    with pytest.raises(DataError) as refused:
+        runtime.run(arrays | {"user": np.array([0, wrong, 1])})
+    assert str(refused.value) == f"input 'user': id {wrong} is outside its table: must lie in [0, 50), or -1 for none"
 
 
 def test_a_graph_that_scores_otherwise_is_not_written(
@@ -200,9 +207,36 @@ def test_a_missing_package_is_named_with_its_remedy_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_to_write_is_said(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", str(bundle)]) == 1
-    assert "nothing to write: give --out BUNDLE, --onnx DIR or both" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to write: give --out BUNDLE, --onnx DIR or both"),
+        (["--out", "b", "--target", "triton"], "--target and --opset are for a graph: give --onnx DIR as well"),
+        (["--onnx", "a.onnx"], "a.onnx: would be a folder, with model.onnx in it; give it a name without .onnx"),
+    ],
+    ids=["nothing", "target", "a file"],
+)
+def test_a_command_that_cannot_mean_it_is_refused(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(bundle), *arguments]) == 1
+    assert capsys.readouterr().err == f"peprank: {message}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    scorer: Scorer, traced: onnx_ir.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "trace", lambda *_, **__: traced)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match=r"file/graph: cannot be written .*; make room or choose another place$"):
+        exports.export(scorer, tiny.rows(64), tmp_path / "file" / "graph")
 
 
 def test_two_inputs_of_one_name_are_refused() -> None:

@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     """Export, then say what was written."""
     if args.out is None and args.onnx is None:
         raise PeprankError("nothing to write: give --out BUNDLE, --onnx DIR or both")
+    if args.onnx is None and (args.target, args.opset) != ("onnx", OPSET):
+        raise PeprankError("--target and --opset are for a graph: give --onnx DIR as well")
     if args.onnx is not None:
         require()  # before a bundle is written
     if args.out is not None:

@@ -59,6 +59,8 @@ def export(
     require()
     if opset not in _OPSETS:
         raise SpecError("opset", opset, f"must lie in [{_OPSETS[0]}, {_OPSETS[-1]}]")
+    if out.suffix == ".onnx":
+        raise ArtifactError(f"{out}: would be a folder, with {MODEL} in it; give it a name without .onnx")
     if out.exists() and not is_export(out):
         raise ArtifactError(f"{out}: exists and is no ONNX export; choose another folder or remove it")
     golden = conform_table(rows, scorer.columns, "the golden rows")
