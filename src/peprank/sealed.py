@@ -6,11 +6,12 @@ hashed when it is written and again before it is read.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from peprank.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD of <fcntl.h>; RENAME_EXCHANGE of <linux/fs.h> and RENAME_SWAP of macOS
 
 
 @contextmanager
@@ -50,8 +52,11 @@ def verify(path: Path) -> None:
         ArtifactError: a file is missing, added, truncated or changed; the message names it.
     """
     try:
-        files = json.loads((path / MANIFEST).read_text("utf-8"))["files"]
+        text = (path / MANIFEST).read_text("utf-8")
+        files = json.loads(text)["files"]
         expected = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in files.items()}
+        if text != _manifest(files):
+            raise ValueError("it is not as it was written")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(
             f"{path / MANIFEST}: cannot be read ({_reason(error)}); the directory is not whole"
@@ -111,25 +116,41 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _write_manifest(directory: Path) -> None:
-    files = {}
+    files: dict[str, dict[str, object]] = {}
     for name in _files(directory):
         file = directory / name
         _sync(file)
         files[name] = {"bytes": file.stat().st_size, "sha256": _sha256(file)}
     manifest = directory / MANIFEST
-    manifest.write_text(json.dumps({"format": 1, "files": files}, indent=1) + "\n", "utf-8")
+    manifest.write_text(_manifest(files), "utf-8")
     for place in (manifest, *(d for d in directory.rglob("*") if d.is_dir()), directory):
         _sync(place)
 
 
+def _manifest(files: Mapping[str, Mapping[str, object]]) -> str:
+    return json.dumps({"format": 1, "files": files}, indent=1) + "\n"
+
+
 def _move(source: Path, target: Path) -> None:
-    """Rename; a directory in the way steps aside first, since a rename cannot replace one that is not empty."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
+    """Rename; a directory in the way takes the place of `source`, in the same step where the system can do that."""
+    if not target.exists():
+        source.rename(target)
+    elif not _exchange(source, target):
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")  # a rename cannot replace what is not empty
         target.rename(old)
-    source.rename(target)
+        source.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     _sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places, so that at no time one of them is missing; False where that cannot be done."""
+    libc, paths = ctypes.CDLL(None), (os.fsencode(one), os.fsencode(other))
+    if hasattr(libc, "renameat2"):  # Linux
+        return bool(libc.renameat2(_HERE, paths[0], _HERE, paths[1], _EXCHANGE) == 0)
+    if hasattr(libc, "renamex_np"):  # macOS
+        return bool(libc.renamex_np(*paths, _EXCHANGE) == 0)
+    return False
 
 
 def _files(directory: Path) -> list[str]:

@@ -66,7 +66,10 @@ def test_every_damaged_file_is_named(bundle: Path, tmp_path: Path, name: str) ->
     (copy / name).write_bytes(bytes(content))
     with pytest.raises(ArtifactError) as refused:
         bundles.load(copy)
-    assert str(refused.value) == f"{copy / name}: its SHA-256 differs from the manifest's; it is damaged"
+    assert str(refused.value) == (
+        f"{copy / name}: its SHA-256 differs from the manifest's; it is damaged; "
+        "copy the bundle anew, or export it again"
+    )
 
 
 def _swap_rows(directory: Path) -> None:

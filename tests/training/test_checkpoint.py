@@ -19,6 +19,7 @@ from peprank.errors import ArtifactError, TrainingError
 from peprank.training import CheckpointStore
 from peprank.training.best import BestSoFar
 from peprank.training.checkpoint import removable
+from tests.promises import Reached, Times
 
 
 def save(store: CheckpointStore, step: int, *, averages: bool = False) -> Path:
@@ -123,24 +124,35 @@ def test_a_checkpoint_of_another_format_is_refused(tmp_path: Path, monkeypatch: 
         CheckpointStore(tmp_path).read(3)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    good=st.lists(st.booleans(), max_size=12),
-    keep=st.integers(0, 5),
-    best=st.integers(0, 12),
-)
-def test_retention_never_takes_the_best_or_the_last_two_good_ones(good: list[bool], keep: int, best: int) -> None:
-    steps = [10 * k for k in range(len(good))]
-    is_good = dict(zip(steps, good, strict=True))
-    removed = removable(steps, keep, 10 * best, lambda step: is_good[step])
-    last_good = [step for step in steps if is_good[step]][-2:]
-    assert not {10 * best, *last_good} & set(removed)
-    assert not set(steps[len(steps) - keep :]) & set(removed)
-    if keep == 0:
-        assert removed == []
-    else:
-        assert len(steps) - len(removed) <= keep + 3
-        assert set(steps) - set(removed) <= {10 * best, *last_good, *steps[-keep:]}
+EVENTS = st.lists(st.tuples(st.sampled_from(["save", "damage", "best", "prune"]), st.integers(0, 12)), max_size=40)
+
+
+@pytest.mark.promise("R-07", "sequences of saves, damage, new bests and removals")
+def test_retention_never_takes_the_best_or_the_last_two_good_ones(times: Times, reached: Reached) -> None:
+    num = times(300, 10_000)
+
+    @settings(max_examples=num)
+    @given(events=EVENTS)
+    def holds(events: list[tuple[str, int]]) -> None:
+        is_good: dict[int, bool] = {}
+        best: int | None = None
+        for at, (event, number) in enumerate(events):
+            steps = sorted(is_good)
+            if event == "save":
+                is_good[10 * at] = True
+            elif event == "damage" and number < len(steps):
+                is_good[steps[number]] = False
+            elif event == "best" and number < len(steps):
+                best = steps[number]
+            elif event == "prune":
+                removed = removable(steps, number, best, is_good.__getitem__)
+                last_good = [step for step in steps if is_good[step]][-2:]
+                stay = {best, *last_good, *steps[-number:]} if number else set(steps)
+                assert set(steps) - set(removed) == stay & set(steps)
+                is_good = {step: good for step, good in is_good.items() if step not in removed}
+
+    holds()
+    reached(f"{num:,} sequences, 0 times the best or one of the last two good ones was removed")
 
 
 def test_pruning_looks_at_hashes_before_it_counts_a_checkpoint_as_good(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -198,71 +196,6 @@ def test_ctrl_c_during_an_evaluation_leaves_at_once_and_it_is_made_again(
     train(make_plan(files), model_dir=tmp_path, listener=listener)
     assert listener.judged_steps == [4, 8, 12, 16, 20]
     assert digests(tmp_path, LAST) == reference("adagrad, adam, exponential decay")
-
-
-def test_kill_9_loses_no_more_than_the_steps_since_the_last_checkpoint(
-    files: Path, tmp_path: Path, reference: Reference
-) -> None:
-    code = f"""
-import os, signal
-from pathlib import Path
-import torch
-from peprank.training import train
-from tests.training.test_resume import StopAt
-from tests.training.world import make_plan
-torch.set_num_threads(1)
-kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
-train(make_plan(Path({str(files)!r})), model_dir=Path({str(tmp_path)!r}), listener=StopAt(11, kill))
-"""
-    root = Path(__file__).resolve().parents[2]
-    killed = subprocess.run([sys.executable, "-c", code], cwd=root, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    listener = Recorder()
-    train(make_plan(files), model_dir=tmp_path, listener=listener)
-    assert listener.first_step == 8
-    assert digests(tmp_path, LAST) == reference("adagrad, adam, exponential decay")
-
-
-def test_a_kill_at_every_write_rename_and_sync_of_a_save_leaves_a_good_checkpoint(tmp_path: Path) -> None:
-    # One process that forks a child per operation; each child is killed before its n-th operation on the disk.
-    code = f"""
-import os, signal, sys
-from pathlib import Path
-import torch
-from peprank.training import CheckpointStore
-root, recovered, n = Path({str(tmp_path)!r}), 0, 0
-state = {{"plan": {{}}}}
-while True:
-    store = CheckpointStore(root / str(n))
-    weights = {{"w": torch.arange(100.0)}}
-    store.save({{"step": 10, **state}}, weights, {{"r": torch.zeros(1)}}, {{}})
-    child = os.fork()
-    if child == 0:
-        left = n
-        def watch(event, args):
-            global left
-            if event in ("open", "os.rename", "os.mkdir", "shutil.rmtree", "os.rmdir", "os.remove"):
-                left -= 1
-                if left < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.addaudithook(watch)
-        store.save({{"step": 20, **state}}, weights, {{"r": torch.zeros(1)}}, {{}})
-        store.prune(1)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    store = CheckpointStore(root / str(n))
-    with store.lock():
-        checkpoint, faults = store.newest_good()
-    assert checkpoint is not None and not faults, (n, faults)
-    assert torch.equal(checkpoint.weights()["w"], weights["w"])
-    if status == 0:
-        break
-    recovered, n = recovered + 1, n + 1
-print(recovered)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 10
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_goes_back(files: Path, tmp_path: Path, reference: Reference) -> None:

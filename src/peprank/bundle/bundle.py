@@ -114,7 +114,10 @@ def load(path: Path) -> Bundle:
     """
     if not is_bundle(path):
         raise ArtifactError(f"{path}: is no bundle (it has no {_ABOUT}); make one with `peprank export`")
-    verify(path)
+    try:
+        verify(path)
+    except ArtifactError as error:
+        raise ArtifactError(f"{error}; copy the bundle anew, or export it again") from error
     format_, step = _about(path)
     if format_ not in (1, FORMAT):
         raise ArtifactError(f"{path}: has format {format_}, this peprank reads {FORMAT}; export it again")

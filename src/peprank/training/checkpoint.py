@@ -33,6 +33,7 @@ from torch import Tensor
 from peprank.errors import ArtifactError, TrainingError
 from peprank.sealed import sealing, verify, write_whole
 from peprank.training.best import BestSoFar
+from peprank.training.log import writing
 
 RECORD = "record.json"
 
@@ -243,9 +244,15 @@ class CheckpointStore:
         return target
 
     def mark_best(self, best: BestSoFar) -> None:
-        """Remember durably which checkpoint is the best one."""
+        """Remember durably which checkpoint is the best one.
+
+        Raises:
+            TrainingError: it cannot be written, say because the disk is full.
+        """
         entry = {"step": best.step, "metric": best.metric, "value": best.value}
-        write_whole(self.model_dir / "best.json", json.dumps(entry) + "\n")
+        path = self.model_dir / "best.json"
+        with writing(path):
+            write_whole(path, json.dumps(entry) + "\n")
 
     def best_step(self) -> int | None:
         """Return the step of the best checkpoint, None if none was judged or it is gone."""

@@ -22,16 +22,18 @@ class MetricsLog:
         path: of metrics.jsonl.
         keep_bytes: length of the part to go on from; what a stopped run wrote after its last checkpoint is cut off,
             since it will be written again.
+
+    Raises:
+        TrainingError: it cannot be written, or a line is damaged.
     """
 
     def __init__(self, path: Path, keep_bytes: int) -> None:
         self._path = path
-        with _writing(path):
+        with writing(path):
             path.touch()
             self.is_shortened = path.stat().st_size < keep_bytes
-            if not self.is_shortened:
-                os.truncate(path, keep_bytes)
-        self.lines: list[dict[str, Any]] = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1 if self.is_shortened else keep_bytes)
+        self.lines: list[dict[str, Any]] = [*_parsed(path)]
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one line.
@@ -40,18 +42,29 @@ class MetricsLog:
             TrainingError: it cannot be written, say because the disk is full.
         """
         self.lines.append(dict(line))
-        with _writing(self._path), self._path.open("a", encoding="utf-8") as stream:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 
     def sync(self) -> int:
         """Make all lines durable; return the length in bytes."""
-        with _writing(self._path), self._path.open("rb") as stream:
+        with writing(self._path), self._path.open("rb") as stream:
             os.fsync(stream.fileno())
         return self._path.stat().st_size
 
 
+def _parsed(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise TrainingError(
+                f"{path}, line {number}: is damaged ({error}); move the file away and run again, nothing else needs it"
+            ) from error
+
+
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while the block writes `path` into a TrainingError that says how to go on."""
     try:
         yield
     except OSError as error:

@@ -27,7 +27,7 @@ from peprank.training.checkpoint import Checkpoint, CheckpointStore
 from peprank.training.diagnosis import NotFiniteError, describe, report
 from peprank.training.learner import Learner
 from peprank.training.listener import Silent, TrainListener, TrainResult
-from peprank.training.log import MetricsLog
+from peprank.training.log import MetricsLog, writing
 from peprank.training.plan import differences, plan_record, way_on
 from peprank.training.profiling import profiled_steps
 from peprank.training.progress import Pace, Progress
@@ -349,7 +349,8 @@ class _Run:
         tasks, failed = [task.name for task in self._spec.model.tasks], progress.step + 1
         place = (tasks, failed, progress.epoch, progress.epoch_rows)
         path = self._store.model_dir / f"not-finite-step-{failed}.json"
-        write_whole(path, json.dumps(report(error, *place), indent=1) + "\n")
+        with writing(path):
+            write_whole(path, json.dumps(report(error, *place), indent=1) + "\n")
         return TrainingError(
             f"{describe(error, *place)}. The weights of step {progress.step} are in "
             f"{self._store.path(progress.step)}, statistics of every feature in {path}"
