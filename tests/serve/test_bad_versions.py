@@ -107,7 +107,7 @@ def other_golden_logits(path: Path) -> None:
 def manifest_that_leads_outside(path: Path) -> None:
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"]["../../../outside"] = manifest["files"][_WEIGHTS]
-    (path / MANIFEST).write_text(json.dumps(manifest))
+    (path / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")  # as ours are
 
 
 _KINDS: dict[str, tuple[Harm, str]] = {

@@ -178,7 +178,7 @@ def kills(rows: Path, out: Path, num: int, num_in_save: int, names: list[str]) -
             "in_save": killed.is_in_save,
             "steps": killed.last_step,
             "lost": max(0, killed.last_step - first),
-            "same_files": everything(out / f"killed-{k}") == files,
+            "other_files": sorted({name for name, _ in everything(out / f"killed-{k}").items() ^ files.items()}),
             "same_rows": killed.rows[:first] + resumed.story.rows == story.rows,
         }
         rmtree(out / f"killed-{k}")

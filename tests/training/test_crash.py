@@ -17,6 +17,8 @@ from tests import tiny
 from tests.folder_states import Watched
 from tests.promises import Reached, Times
 
+FILES = {"checkpoints", "metrics.jsonl", "best.json", "lock"}
+
 
 def save(store: CheckpointStore, log: MetricsLog, step: int) -> None:
     """What a run does at a milestone."""
@@ -58,6 +60,7 @@ def test_every_prefix_of_a_save_leaves_a_good_checkpoint(
             log = MetricsLog(after.model_dir / "metrics.jsonl", checkpoint.state["metrics_bytes"])
             assert not log.is_shortened
             assert log.lines[-1] == {"step": newest, "loss": 0.5}
+            assert {path.name for path in after.model_dir.iterdir()} <= FILES
             assert {path.name for path in after.directory.iterdir()} == {f"step-{step}" for step in after.steps()}
     assert newest == 50
     assert num_crashes >= 200

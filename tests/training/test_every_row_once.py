@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from peprank.spec.feature import IdFeature, Identity
+from peprank.spec.feature import Identity, IdFeature
 from peprank.spec.pipeline import PipelineSpec
 from peprank.training import train
 from peprank.training.learner import Learner

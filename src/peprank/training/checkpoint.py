@@ -126,6 +126,8 @@ class CheckpointStore:
             self._take(descriptor)
             for leftover in self.directory.glob(".*"):
                 shutil.rmtree(leftover)
+            for leftover in self.model_dir.glob(".*.partial"):
+                leftover.unlink()
             yield
         finally:
             os.close(descriptor)
