@@ -14,6 +14,7 @@ from torch import Tensor
 
 from peprank.bundle import golden
 from peprank.bundle.source import ConfigSource
+from peprank.bundle.words import word_sums
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
 from peprank.models import MultiTaskRanker, build
@@ -84,7 +85,12 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
             _write_state(directory, bundle.ranker)
             golden.write_rows(directory, rows)
             golden.write_logits(directory, golden.golden_logits(rows, bundle.encoder, bundle.ranker))
-            about = {"format": FORMAT, "step": step, "tasks": [task.name for task in bundle.spec.model.tasks]}
+            about = {
+                "format": FORMAT,
+                "step": step,
+                "tasks": [task.name for task in bundle.spec.model.tasks],
+                "word_sums": word_sums(bundle.ranker.state_dict()),
+            }
             (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{path}: cannot be written ({error}); make room or choose another place") from error
@@ -104,7 +110,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def load(path: Path) -> Bundle:
-    """Load a bundle after checking its hashes, then replay its golden rows.
+    """Load a bundle after checking its hashes, then replay its golden rows and check the weights in memory.
 
     Embedding tables are mapped, so processes that load one bundle share them: replace a bundle as `save` does, by
     another directory, and never write into its files.
@@ -118,7 +124,8 @@ def load(path: Path) -> Bundle:
         verify(path)
     except ArtifactError as error:
         raise ArtifactError(f"{error}; copy the bundle anew, or export it again") from error
-    format_, step = _about(path)
+    about = _about(path)
+    format_, step = about.format, about.step
     if format_ not in (1, FORMAT):
         raise ArtifactError(f"{path}: has format {format_}, this peprank reads {FORMAT}; export it again")
     try:
@@ -128,13 +135,33 @@ def load(path: Path) -> Bundle:
     make = Bundle.of if format_ == 1 else Bundle.around
     bundle = make(ConfigSource.read(path), weights, step)
     golden.replay(path, bundle.encoder, bundle.ranker)
+    _check_words(path / _WEIGHTS, bundle.ranker, about.word_sums)
     return bundle
 
 
-def _about(path: Path) -> tuple[int, int]:
-    """Format and step of a bundle."""
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a bundle says of itself."""
+
+    format: int
+    step: int
+    word_sums: dict[str, int]  # of the tensors, by name; empty in bundles made before there were any
+
+
+def _about(path: Path) -> _About:
     try:
         about = json.loads((path / _ABOUT).read_text("utf-8"))
-        return int(about["format"]), int(about["step"])
-    except (ValueError, KeyError, TypeError) as error:
+        return _About(int(about["format"]), int(about["step"]), dict(about.get("word_sums", {})))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path / _ABOUT}: does not say format and step ({error!r}); export it again") from error
+
+
+def _check_words(file: Path, ranker: MultiTaskRanker, expected: Mapping[str, int]) -> None:
+    """Refuse weights that are not in memory as they were written, however little golden rows would see of it."""
+    found = word_sums(ranker.state_dict())
+    wrong = [name for name, value in expected.items() if found.get(name) != value]
+    if wrong:
+        raise ArtifactError(
+            f"{file}: '{wrong[0]}' is not in memory as it was written; load it again, and if this stays, "
+            "doubt the memory or the library that reads it"
+        )
