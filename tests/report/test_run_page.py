@@ -17,9 +17,10 @@ import pytest
 import peprank
 from peprank import api
 from peprank.cli.main import main
+from peprank.data import Repairs
 from peprank.record import RunRecord
 from peprank.report import write_runs
-from peprank.report.blocks import Table
+from peprank.report.blocks import Table, Text
 from peprank.report.origin import origin
 from tests.report import world
 from tests.report.parsed import Parsed
@@ -208,3 +209,13 @@ def test_a_killed_session_is_called_killed(folder: Path) -> None:
     (sessions,) = (block for block in tables if isinstance(block, Table) and block.caption.startswith("When"))
     assert [row[-1].text for row in sessions.rows] == ["killed", "finished"]
     assert sessions.reasons == ("it ended without a word", "nothing was told")
+
+
+def test_rows_that_were_left_out_or_mended_are_told(folder: Path) -> None:
+    record = RunRecord.read(folder / "model")
+    repairs = Repairs(num_files=3, dropped_rows={"price": 12}, replaced={"age": 1234})
+    told = origin(record.with_session(repairs={"train_input_path": repairs.to_json()}), {})
+    assert [block.text for block in told if isinstance(block, Text)] == [
+        "train_input_path: column 'price': 12 rows with a bad value dropped.",
+        "train_input_path: column 'age': 1,234 bad values replaced.",
+    ]

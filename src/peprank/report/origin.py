@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from peprank.data import Repairs
 from peprank.record import RunRecord, Session
 from peprank.report import blocks
-from peprank.report.blocks import Block, Cell, Code, Column, Fold, Table, table_of
+from peprank.report.blocks import Block, Cell, Code, Column, Fold, Table, Text, table_of
 
 _SPENT = ("training", "saving", "evaluating")
 
@@ -40,8 +41,16 @@ def _told(record: RunRecord) -> Iterator[Block]:
             ),
         ),
     )
+    yield from _repairs(record)
     if notes := [note for session in record.sessions for note in session.notes]:
         yield Fold(f"What it said, {len(notes):,} notes", (Code("\n".join(notes)),))
+
+
+def _repairs(record: RunRecord) -> Iterator[Text]:
+    """What the last session left out of its rows and replaced in them, by the field that names the files."""
+    for field, repairs in record.session.repairs.items():
+        for sentence in Repairs.from_json(repairs).sentences:
+            yield Text(f"{field}: {sentence}.", "warning")
 
 
 def _project(record: RunRecord) -> dict[str, str]:
