@@ -129,6 +129,12 @@ def test_what_differs_from_the_record_is_named(record: RunRecord, folder: Path) 
     assert f" -> 600 rows, {mark.num_bytes:,} bytes, hash {mark.sha256[:8]}" in said
 
 
+def test_a_record_of_a_gpu_says_so_where_there_is_none(record: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(TrainingError, match="device = cuda: torch finds no GPU here; train on the device cpu"):
+        api.train_again(record, overrides=['model_dir="elsewhere"'], device="cuda")
+
+
 def test_sessions_of_a_stopped_run_are_kept_and_the_whole_can_be_made_again(record: RunRecord, folder: Path) -> None:
     place = [f'model_dir="{folder / "stopped"}"']
     with pytest.raises(KeyboardInterrupt):

@@ -25,6 +25,7 @@ def differences(record: RunRecord, spec: PipelineSpec, device: str) -> tuple[str
     """Say what differs between a recorded run and one of `spec` in this process; empty: the same bits are to come.
 
     Raises:
+        TrainingError: there is no such device.
         DataError: the files of the plan are gone.
         OSError: a file cannot be read.
     """

@@ -23,6 +23,7 @@ from peprank.record.record import FINISHED, Judged, Marks, RunRecord, Session, d
 from peprank.spec.pipeline import PipelineSpec
 from peprank.training import CheckpointStore, TrainListener, TrainResult
 from peprank.training.checkpoint import RECORD
+from peprank.training.loop import place_of
 
 
 def _now() -> datetime:
@@ -189,8 +190,12 @@ def marks_of(spec: PipelineSpec) -> Marks:
 
 
 def conditions(spec: PipelineSpec, device: str) -> dict[str, str]:
-    """Everything but config and data that decides the bits of a run in this process."""
-    place = torch.device(device)
+    """Everything but config and data that decides the bits of a run in this process.
+
+    Raises:
+        TrainingError: there is no such device.
+    """
+    place = place_of(device)
     precision = settled(spec.train.precision, place)
     gpu = {"gpu": torch.cuda.get_device_name(place)} if place.type == "cuda" else {}
     return environment() | {"device": place.type, **gpu, "precision": precision.value or "float32"}

@@ -70,7 +70,7 @@ def train(
     """
     listener = listener or Silent()
     store = CheckpointStore(model_dir or Path(spec.model_dir))
-    place = _place(device)
+    place = place_of(device)
     with store.lock(), Deferred() as signals, torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         torch.manual_seed(spec.train.seed)
         run = _Run(spec, store, place, listener, signals)
@@ -373,7 +373,12 @@ class _Run:
             self._listener.note(f"feature '{name}': {rate:.1%} of its values in the first epoch are {what}")
 
 
-def _place(device: str) -> torch.device:
+def place_of(device: str) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        TrainingError: it is not here.
+    """
     place = torch.device(device)
     if place.type == "cuda" and not torch.cuda.is_available():
         raise TrainingError(f"device = {device}: torch finds no GPU here; train on the device cpu")
