@@ -44,3 +44,14 @@ def test_the_time_left_is_that_of_the_runs_at_hand_and_not_of_a_search_before(mo
         lines
         == ["run 1 of 4: mmoe, seed 1: 7 s, about 3 min left", "run 2 of 4: mmoe, seed 2: 7 s, about 2 min left"] * 2
     )
+
+
+def test_judging_has_a_bar_of_its_own() -> None:
+    said = io.StringIO()
+    with compare.Reporter(Console(file=said, width=200, force_terminal=True, highlight=False)) as reporter:
+        reporter.planned([run(1)], {run(1): Outcome()})
+        reporter.judged(0, 2)
+        reporter.judged(1, 2)
+        (bar,) = reporter._bar.tasks
+    assert "judging 2 sets of scores" in said.getvalue()
+    assert (bar.description, bar.percentage) == ("judged 1 of 2", 50)

@@ -43,6 +43,7 @@ class Recorder:
 
     taken_over: int = 0
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    judged_scores: tuple[int, int] | None = None
 
     def planned(self, runs: Sequence[Run], done: Mapping[Run, Outcome]) -> None:  # noqa: ARG002
         self.taken_over = len(done)
@@ -53,8 +54,8 @@ class Recorder:
     def ended(self, run: Run, outcome: Outcome) -> None:
         self.outcomes[run.name] = outcome
 
-    def judging(self) -> None:
-        pass
+    def judged(self, num_done: int, num_scores: int) -> None:
+        self.judged_scores = (num_done, num_scores)
 
 
 def entries(*models: str) -> list[Entry]:
@@ -157,6 +158,7 @@ def test_a_second_call_takes_over_what_is_done(folder: Path, compared: tuple[Com
     recorder = Recorder()
     again = compare(spec, contenders, settings(folder / "out", "single", pool_below=10), recorder)
     assert (recorder.taken_over, recorder.outcomes) == (14, {})
+    assert recorder.judged_scores == (8, 8)
     assert replace(again, made=compared[0].made) == compared[0]
 
 

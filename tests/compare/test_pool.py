@@ -26,7 +26,7 @@ class Ends:
     def ended(self, run: Run, outcome: Outcome) -> None:  # noqa: ARG002
         self.ended_runs.append(run.contender)
 
-    def judging(self) -> None: ...
+    def judged(self, num_done: int, num_scores: int) -> None: ...
 
 
 def make_run(name: str, folder: Path) -> Run:

@@ -252,9 +252,8 @@ class Reporter:
         """Set the bar; say what an earlier call has finished."""
         self._num_runs, self._num_done, self._begun = len(runs), len(done), perf_counter()
         self._shares = {run: 0.0 for run in runs if run not in done}
-        for task in self._bar.task_ids:
-            self._bar.remove_task(task)
-        self._task = self._bar.add_task(self._where(), total=sum(run.cost for run in self._shares) or 1.0)
+        self._restart(sum(run.cost for run in self._shares) or 1.0)
+        self._update()
         if done:
             self._say(f"{len(done)} of {len(runs)} runs were done before")
 
@@ -271,9 +270,17 @@ class Reporter:
         how = f"{outcome.train_s:.0f} s" if outcome.failure is None else f"FAILED: {outcome.failure}"
         self._say(f"run {self._num_done} of {self._num_runs}: {run.name}: {how}{self._left()}")
 
-    def judging(self) -> None:
-        """Say that the last part has begun."""
-        self._say("judging all scores")
+    def judged(self, num_done: int, num_scores: int) -> None:
+        """Say that the last part has begun; then move a bar of its own."""
+        if num_done == 0:
+            self._say(f"judging {num_scores} sets of scores")
+            self._restart(num_scores)
+        self._bar.update(self._task, completed=num_done, description=f"judged {num_done} of {num_scores}")
+
+    def _restart(self, total: float) -> None:
+        for task in self._bar.task_ids:
+            self._bar.remove_task(task)
+        self._task = self._bar.add_task("", total=total)
 
     def _update(self) -> None:
         self._bar.update(self._task, completed=self._completed(), description=self._where())

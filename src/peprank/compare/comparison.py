@@ -52,8 +52,7 @@ def compare(
     watcher.planned(runs, done=outcomes)
     left = [run for run in runs if run not in outcomes]
     outcomes |= run_all(left, watcher, jobs=settings.jobs, prepare=prepare)
-    watcher.judging()
-    comparison = comparison_of(truth, contenders, parts, outcomes, bounds, settings)
+    comparison = comparison_of(truth, contenders, parts, outcomes, bounds, settings, judged=watcher.judged)
     write_whole(settings.out / RESULTS, json.dumps(comparison.to_json(), indent=1) + "\n")
     write_whole(settings.out / PAGE, markdown(comparison))
     return comparison

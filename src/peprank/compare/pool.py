@@ -35,8 +35,8 @@ class Watcher(Protocol):
     def ended(self, run: Run, outcome: Outcome) -> None:
         """A run is done, or has failed."""
 
-    def judging(self) -> None:
-        """No run is left; now the scores are judged."""
+    def judged(self, num_done: int, num_scores: int) -> None:
+        """No run is left; of so many models and seeds, the scores of the first are judged. Begins with none."""
 
 
 def run_all(

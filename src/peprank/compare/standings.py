@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,21 +31,27 @@ def comparison_of(
     outcomes: Mapping[Run, Outcome],
     bounds: Mapping[Place, Bounds],
     settings: Settings,
+    *,
+    judged: Callable[[int, int], None],
 ) -> Comparison:
-    """Every contender that has scores, best first; then those without."""
+    """Every contender that has scores, best first; then those without.
+
+    Args:
+        judged: told of each model and seed that is judged: how many are, of how many; first of none.
+    """
     cells = cells_of(truth, mean_over=settings.mean_over)
     sides = [
         _Side(contender, {run: end for run, end in outcomes.items() if run.contender == contender.name})
         for contender in contenders
     ]
-    judged = _judge_all(truth, sides, parts, cells, settings)
+    verdicts = _judge_all(truth, sides, parts, cells, settings, judged)
     measure = "gauc" if truth.spec.evaluation.gauc_feature else "auc"
-    found = {side.name: numbers(judged[side.name]) for side in sides}
+    found = {side.name: numbers(verdicts[side.name]) for side in sides}
     ranked = sorted(sides, key=lambda side: -(_rank_value(found[side.name], measure)))
-    leaders = [side.name for side in ranked if judged[side.name]][:2]
+    leaders = [side.name for side in ranked if verdicts[side.name]][:2]
 
     def standing(side: _Side) -> Standing:
-        seeds = judged[side.name]
+        seeds = verdicts[side.name]
         rival = next((name for name in leaders if name != side.name), None)
         is_reference = side.name == settings.reference
         return side.standing(
@@ -54,8 +60,8 @@ def comparison_of(
             curves=tuple(map(Curve.of, seeds[0].curves)) if seeds else (),
             against_reference={}
             if is_reference
-            else paired_tests(seeds, judged[settings.reference], settings.reference, everywhere=True),
-            against_leader={} if rival is None else paired_tests(seeds, judged[rival], rival, everywhere=False),
+            else paired_tests(seeds, verdicts[settings.reference], settings.reference, everywhere=True),
+            against_leader={} if rival is None else paired_tests(seeds, verdicts[rival], rival, everywhere=False),
         )
 
     return Comparison(
@@ -128,10 +134,12 @@ def _judge_all(
     parts: Mapping[str | None, DomainPart],
     cells: Sequence[Cell],
     settings: Settings,
+    judged: Callable[[int, int], None],
 ) -> dict[str, list[Judged]]:
     """Judge every contender and seed; in processes, for it is as much work as a short run."""
     pairs = [(side, seed) for side in sides for seed in side.whole_seeds]
     found: dict[str, list[Judged]] = {side.name: [] for side in sides}
+    judged(0, len(pairs))
     with (
         ThreadPoolExecutor(1)
         if settings.jobs == 1
@@ -141,8 +149,9 @@ def _judge_all(
             pool.submit(judge, truth, side.logits(seed, truth, parts), cells, num_replicates=settings.num_replicates)
             for side, seed in pairs
         ]
-        for (side, _), future in zip(pairs, pending, strict=True):
+        for num_done, ((side, _), future) in enumerate(zip(pairs, pending, strict=True), start=1):
             found[side.name].append(future.result())
+            judged(num_done, len(pairs))
     return found
 
 
