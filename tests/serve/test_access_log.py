@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
 from peprank.errors import RequestError
 from peprank.serve.access_log import AccessLog
 from peprank.serve.metrics import Metrics
+from tests.serve.house import serving
+from tests.serve.models import save_bundle
 
 
 def test_a_line_says_what_was_asked_how_it_ended_and_where_the_time_went() -> None:
@@ -56,3 +60,12 @@ def test_a_stream_that_fails_costs_no_request() -> None:
         with metrics.trip():
             pass
         assert metrics.of("", "").statuses == {200: 1}
+
+
+def test_a_server_logs_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(save_bundle(tmp_path / "tiny"), access_log=True) as running:
+        httpx.post(f"{running.settings.url}/v2/models/tiny/infer", json={"id": "7"})
+    out, err = capsys.readouterr()
+    (line,) = [line for line in err.splitlines() if line.startswith("{")]
+    assert orjson.loads(line).items() >= {"model": "tiny", "status": 400, "rows": 0}.items()
+    assert out == ""

@@ -73,15 +73,6 @@ def test_the_command_that_is_printed_scores_a_row(bundle: Path) -> None:
     assert [output["name"] for output in answer["outputs"]] == ["probs_ctr", "logits_ctr", "probs_cvr", "logits_cvr"]
 
 
-def test_the_access_log_goes_to_standard_output(bundle: Path) -> None:
-    with served(bundle, "--port", 0, "--access-log") as server:
-        subprocess.run(["bash", "-c", server.curl], capture_output=True, timeout=120, check=True)
-        assert server.end(signal.SIGTERM) == 0
-        assert server.process.stdout is not None
-        (line,) = server.process.stdout.read().splitlines()
-    assert orjson.loads(line).items() >= {"model": "tiny", "status": 200, "rows": 1}.items()
-
-
 class Caller(threading.Thread):
     """Ask again and again, on one connection as long as it lasts, until no connection can be had."""
 
@@ -118,6 +109,40 @@ def test_sigterm_leaves_no_request_unanswered(bundle: Path) -> None:
             caller.join(120)
     assert [caller.faults for caller in callers] == [[], [], [], []]
     assert [set(caller.statuses) for caller in callers] == [{200}] * 4
+
+
+HANGING = """
+import sys
+from threading import Event
+from peprank.cli.main import main
+from peprank.serve import queue
+
+def hang(*_):
+    print("hanging", file=sys.stderr, flush=True)
+    Event().wait()
+
+queue._score = hang
+sys.exit(main(["serve", *sys.argv[1:]]))
+"""
+
+
+def test_a_thread_that_hangs_does_not_keep_the_server(bundle: Path) -> None:
+    arguments = [sys.executable, "-c", HANGING, str(bundle), "--port", "0", "--grace-s", "0.1"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        server = Process(process)
+        assert process.stderr is not None
+        with subprocess.Popen(["bash", "-c", server.curl], stdout=subprocess.PIPE, text=True) as client:
+            assert process.stderr.readline() == "hanging\n"
+            code = server.end(signal.SIGTERM)
+            answer = client.communicate()[0]
+        said = process.stderr.read()
+    assert code == 3
+    assert answer == '{"error":"the server is being stopped"}'
+    assert "Traceback" not in said
+    assert " in hang\n" in said
+    assert said.endswith(
+        "peprank: ended by force 3.1 s after it was told to end; see above for MainThread, peprank-score_0\n"
+    )
 
 
 def test_a_server_that_is_asked_to_look_for_versions_goes_on(bundle: Path) -> None:

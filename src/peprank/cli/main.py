@@ -37,7 +37,10 @@ FAILED, BAD_CONFIG = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C."""
+    """Run the command line; returns the exit code: 0 done, 1 our error, 2 bad usage or bad config, 130 ctrl-C.
+
+    A server that has to be ended by force leaves with 3.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     process.settle()
     signal.signal(signal.SIGTERM, _terminate)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
+import threading
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # glibc's names for mallopt, <malloc.h>
 _NEVER = 2**31 - 1
+_FORCED = 3  # exit code
 
 
 def settle() -> None:
@@ -25,3 +28,17 @@ def settle() -> None:
         libc.mallopt(_TRIM_THRESHOLD, _NEVER)
         libc.mallopt(_MMAP_MAX, 0)
         libc.mallopt(_ARENA_MAX, 1)
+
+
+def end_within(seconds: float) -> None:
+    """End by force what still runs after so many seconds, as Python waits for its threads however long they take."""
+    timer = threading.Timer(seconds, _end_by_force, [seconds])
+    timer.daemon = True
+    timer.start()
+
+
+def _end_by_force(seconds: float) -> None:
+    faulthandler.dump_traceback()
+    hanging = ", ".join(thread.name for thread in threading.enumerate() if not thread.daemon)
+    os.write(2, f"peprank: ended by force {seconds:g} s after it was told to end; see above for {hanging}\n".encode())
+    os._exit(_FORCED)

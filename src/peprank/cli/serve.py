@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from peprank.cli import process
 from peprank.cli.extra import extra
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ EPILOG = """example:
   peprank serve models --port 8080 --threads 2 --max-batch-rows 2000 --max-delay-ms 1
   peprank serve demo/bundle --items items.parquet --item-key video_id
 """
+_MARGIN_S = 3.0  # behind the grace, for what cannot be cut short, such as a batch that is being scored
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -44,7 +46,7 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--admin-port", type=int, help="load and unload models here, from this machine (default: off)")
     parser.add_argument("--poll-s", type=float, help="look for new versions so often; 0: on SIGHUP only (default: 10)")
     parser.add_argument("--no-page", dest="page", action="store_false", help="no page at /, golden rows and gates")
-    parser.add_argument("--access-log", action="store_true", help="print a line of JSON for each request")
+    parser.add_argument("--access-log", action="store_true", help="a line of JSON for each request, on standard error")
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
         from peprank.serve.start import serve
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    serve(Settings(**_chosen(args)), partial(_announce, Console(stderr=True, highlight=False, soft_wrap=True)))
+    settings = Settings(**_chosen(args))
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    serve(settings, partial(_announce, console), on_leave=partial(process.end_within, settings.grace_s + _MARGIN_S))
     return 0
 
 
@@ -126,7 +130,7 @@ def _announce(console: Console, server: Running) -> None:
             say(f"{name}: version {model.version}, step {model.step}, tasks {tasks}")
     if settings.admin_port is not None:
         say(f"models are loaded and unloaded at http://127.0.0.1:{settings.admin_port}")
-    say(f"serving at {settings.url}, ctrl-C stops; try:")
+    say(f"serving at {settings.url}, ctrl-C stops; {'open it in a browser, or try' if settings.page else 'try'}:")
     with repository.get(repository.names()[0]) as model:
         say(f"  {example_curl(model, settings.url)}")
 

@@ -68,9 +68,9 @@ class Envelope:
         try:
             await self.app(scope, receive, watched)
         except asyncio.CancelledError:  # the grace of a shutdown is over
-            if not started:
-                await error_response(503, "the server is being stopped")(scope, receive, send)
-            raise
+            if started:
+                raise
+            await error_response(503, "the server is being stopped")(scope, receive, send)
         except Exception as error:
             if started:
                 raise

@@ -15,6 +15,7 @@ from peprank.serve.loading import Load, Loading, Outcome
 from peprank.serve.model import ServedModel
 from peprank.serve.news import Answers, Listener, News
 from peprank.serve.shelf import Shelf, Status, Version
+from peprank.serve.shown import shown
 
 _LOAD_TIMEOUT_S = 300.0
 _RETRY_AFTER_S = 5
@@ -82,11 +83,11 @@ class Repository:
             if version in (None, model.version):
                 return model
         if name not in self._shelves:
-            raise RequestError(f"model {_shown(name)} is unknown; GET /v2/models lists the models", status=404)
+            raise RequestError(f"model {shown(name)} is unknown; GET /v2/models lists the models", status=404)
         if not models:
             raise RequestError(f"model '{name}' is not loaded", status=503, retry_after_s=_RETRY_AFTER_S)
         held = ", ".join(model.version for model in models)
-        raise RequestError(f"model '{name}' has no version {_shown(version or '')}; loaded: {held}", status=404)
+        raise RequestError(f"model '{name}' has no version {shown(version or '')}; loaded: {held}", status=404)
 
     def names(self) -> tuple[str, ...]:
         """Models that answer, in order; `index` has those that do not, too."""
@@ -178,7 +179,7 @@ class Repository:
 
     def _shelf(self, name: str) -> Shelf:
         if name not in self._shelves:
-            raise RequestError(f"model {_shown(name)} is unknown; the repository index lists the models", status=404)
+            raise RequestError(f"model {shown(name)} is unknown; the repository index lists the models", status=404)
         return self._shelves[name]
 
     def _see(self, found: Models) -> None:
@@ -236,8 +237,3 @@ def _aside(version: Version) -> str:
     if version.is_gone:
         return "its files were removed; it answers until another version can"
     return version.reason and f"its files were changed and are not used: {version.reason}"
-
-
-def _shown(text: str) -> str:
-    """What a client wrote, fit for a message."""
-    return ascii(text[:64])

@@ -42,11 +42,12 @@ class Running:
     stop: Callable[[], None]  # as SIGTERM does; from any thread
 
 
-def serve(settings: Settings, on_start: Callable[[Running], None]) -> None:
+def serve(settings: Settings, on_start: Callable[[Running], None], on_leave: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way. SIGHUP looks for new versions.
 
     Args:
         on_start: called when requests are answered.
+        on_leave: called when the end begins.
 
     Raises:
         PeprankError: a port cannot be had, or a model cannot be loaded.
@@ -59,7 +60,7 @@ def serve(settings: Settings, on_start: Callable[[Running], None]) -> None:
         if settings.admin_port is not None:
             listeners.append(sockets.enter_context(bind(ADMIN_HOST, settings.admin_port)))
         settings = _with_ports(settings, [listener.getsockname()[1] for listener in listeners])
-        metrics = Metrics(access_log=AccessLog(sys.stdout.buffer) if settings.access_log else None)
+        metrics = Metrics(access_log=AccessLog(sys.stderr.buffer) if settings.access_log else None)
         repository = Repository(
             settings.path,
             partial(_load, settings=settings),
@@ -69,7 +70,7 @@ def serve(settings: Settings, on_start: Callable[[Running], None]) -> None:
             listener=metrics,
         )
         repository.start()
-        _server(settings, repository, metrics, on_start).run(listeners)
+        _server(settings, repository, metrics, on_start, on_leave).run(listeners)
 
 
 def _with_ports(settings: Settings, ports: list[int]) -> Settings:
@@ -95,10 +96,18 @@ def _items(settings: Settings, spec: PipelineSpec) -> ItemTable | None:
 
 
 def _server(
-    settings: Settings, repository: Repository, metrics: Metrics, on_start: Callable[[Running], None]
+    settings: Settings,
+    repository: Repository,
+    metrics: Metrics,
+    on_start: Callable[[Running], None],
+    on_leave: Callable[[], None],
 ) -> Server:
     queue, leaving = ModelQueue(_queue_settings(settings), metrics), Event()
     watch = _Watch(repository.poll, settings.poll_s or None)
+
+    def leave() -> None:
+        leaving.set()
+        on_leave()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -113,7 +122,7 @@ def _server(
         answer_timeout_s=settings.body_timeout_s,
         grace_s=settings.grace_s,
         on_start=lambda: on_start(Running(settings=settings, repository=repository, stop=server.stop)),
-        on_leave=leaving.set,
+        on_leave=leave,
         on_hangup=watch.look_now,
     )
     return server
