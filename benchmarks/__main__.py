@@ -36,6 +36,7 @@ BENCHMARKS: Mapping[str, str] = {
     "processes": "one process per core against threads",
     "curves": "how the step's cost grows, with pictures",
     "precision": "whether BF16 costs quality",
+    "serving": "requests over HTTP, and the serving engine against the processor's own rate",
 }
 _RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 _KEPT = CACHE / "results"

@@ -1,0 +1,104 @@
+"""`peprank serve` as a process of its own: how soon it is ready, what it says of its requests, what memory it holds."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.workload import ROOT
+
+NAME = "model"  # of the model that it serves
+_PATIENCE_S = 300
+_LOOK_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that is ready."""
+
+    url: str
+    pid: int
+    ready_s: float  # from the start of its process until it said that it is ready
+    log_path: Path
+
+    @property
+    def infer_url(self) -> str:
+        """Where its model is asked."""
+        return f"{self.url}/v2/models/{NAME}/infer"
+
+    def log(self, start: int, num: int) -> list[dict[str, Any]]:
+        """Lines `start` to `start + num` of the access log: times of requests by stage; waits until they are there."""
+        while len(lines := self.log_path.read_bytes().splitlines()) < start + num:
+            time.sleep(_LOOK_S)
+        return [json.loads(line) for line in lines[start : start + num]]
+
+    def memory(self) -> Mapping[str, int]:
+        """Bytes by kind, as Linux counts them: `Rss` all that is resident, `Pss` shared pages by parts, and others."""
+        lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text("utf-8").splitlines()[1:]
+        return {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}
+
+
+@contextmanager
+def served(bundle: Path, *, threads: int) -> Iterator[Served]:
+    """Serve a bundle in float32 within the block.
+
+    Raises:
+        RuntimeError: the server ended before it was ready; the message holds what it said.
+    """
+    port = _free_port()
+    options = (
+        "--port",
+        port,
+        "--threads",
+        threads,
+        "--name",
+        NAME,
+        "--precision",
+        "float32",
+        "--poll-s",
+        0,
+        "--access-log",
+    )
+    command = [sys.executable, "-m", "peprank", "serve", str(bundle), *map(str, options)]
+    with tempfile.TemporaryDirectory() as folder:
+        log_path, said_path = Path(folder) / "log", Path(folder) / "said"
+        began = time.perf_counter()
+        with (
+            log_path.open("wb") as log,
+            said_path.open("wb") as said,
+            subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=said) as process,
+        ):
+            try:
+                url = f"http://127.0.0.1:{port}"
+                while not _is_ready(url):
+                    if process.poll() is not None or time.perf_counter() - began > _PATIENCE_S:
+                        raise RuntimeError(f"{' '.join(command)}: is not ready\n{said_path.read_text()[-3000:]}")
+                    time.sleep(_LOOK_S)
+                yield Served(url, process.pid, time.perf_counter() - began, log_path)
+            finally:
+                process.terminate()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:  # not listening yet, or 503
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
