@@ -110,7 +110,7 @@ def manifest_that_leads_outside(path: Path) -> None:
     (path / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")  # as ours are
 
 
-_KINDS: dict[str, tuple[Harm, str]] = {
+KINDS: dict[str, tuple[Harm, str]] = {
     **{f"a bit of {name}": (flip(name), "damaged|cannot be read|is missing|not in the manifest") for name in _FILES},
     **{f"no {name}": (without(name), "is missing|no bundle|not whole") for name in _FILES},
     "half of the weights": (lambda path: os.truncate(path / _WEIGHTS, 1000), "has 1000 bytes, the manifest says"),
@@ -165,11 +165,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_bundle(tmp_path_factory.mktemp("good") / "bundle")
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.promise("R-29", f"{len(KINDS)} kinds of bad versions")
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_bad_version_is_refused_and_the_old_one_goes_on(
     good: Path, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    harm, reason = _KINDS[kind]
+    harm, reason = KINDS[kind]
     shutil.copytree(good, tmp_path / "ctr" / "1")
     heard = Heard.nothing()
     repository = Repository(tmp_path, load, listener=heard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -17,6 +18,7 @@ from tests.serve.running import running
 
 HEADER_TIMEOUT_S = 1.0  # much longer than a loaded machine takes from a connection to its first bytes
 ANSWER_TIMEOUT_S = 0.4
+SLOW_S = 0.4
 BIG = 32 * 2**20  # more than the buffers of two sockets hold
 
 
@@ -28,7 +30,12 @@ async def big(_request: Request) -> Response:
     return Response(b"x" * BIG)
 
 
-APP = Starlette(routes=[Route("/", hello), Route("/big", big)])
+async def slow(_request: Request) -> Response:
+    await asyncio.sleep(SLOW_S)
+    return Response(b"late")
+
+
+APP = Starlette(routes=[Route("/", hello), Route("/big", big), Route("/slow", slow)])
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +137,28 @@ def test_an_answer_that_nobody_takes_is_dropped(port: int) -> None:
 def test_an_answer_that_is_taken_in_time_arrives_whole() -> None:
     with running(APP, answer_timeout_s=60) as port:
         assert len(read_all(ask_for_much(port))) > BIG
+
+
+def test_what_follows_a_request_and_is_none_ends_the_connection_behind_its_answer(port: int) -> None:
+    client = connect(port)
+    client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n")
+    head, _, body = read_all(client).partition(b"\r\n\r\n")
+    assert (head.split()[1], body) == (b"200", b"hello")
+    assert b"connection: close" in head
+
+
+def test_a_client_that_leaves_several_requests_behind_is_no_error(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(port) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        time.sleep(SLOW_S / 2)
+    time.sleep(2 * SLOW_S)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_body_behind_an_upgrade_is_not_taken_for_a_request(port: int) -> None:
+    client = connect(port)
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n" + upgrade + b"Content-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    status, document = answer(read_all(client))
+    assert status == 400
+    assert document["error"].startswith("a request with a body cannot upgrade its connection; leave out the header")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,6 +29,7 @@ class Client:
     def __init__(self, pieces: Iterable[bytes], headers: dict[str, str] | None = None, method: str = "POST") -> None:
         self.pieces = list(pieces)
         self.taken = 0
+        self.taken_before_the_answer = 0
         self.more = asyncio.Event()
         self.more.set()
         self.scope = {
@@ -40,11 +42,15 @@ class Client:
 
     async def receive(self) -> Message:
         await self.more.wait()
+        if self.taken == len(self.pieces):
+            return {"type": "http.disconnect"}
         piece = self.pieces[self.taken]
         self.taken += 1
         return {"type": "http.request", "body": piece, "more_body": self.taken < len(self.pieces)}
 
     async def send(self, message: Message) -> None:
+        if not self.sent:
+            self.taken_before_the_answer = self.taken
         self.sent.append(message)
 
     async def ask(self, app: ASGIApp) -> Client:
@@ -77,6 +83,7 @@ def limits(app: ASGIApp = echo, **changed: Any) -> Limits:
         "body_timeout_s": 5.0,
         "max_requests": 2,
         "on_refused": lambda _status: None,
+        "linger_s": 0.05,
     }
     return Limits(app, **(settings | changed))
 
@@ -94,7 +101,7 @@ def test_a_body_within_the_limits_arrives_whole(pieces: list[bytes]) -> None:
 def test_a_body_that_is_announced_too_large_is_refused_unread() -> None:
     refused: list[int] = []
     client = ask(limits(on_refused=refused.append), Client([b"x"], {"Content-Length": str(LIMIT + 1)}))
-    assert (client.status, client.taken) == (413, 0)
+    assert (client.status, client.taken_before_the_answer) == (413, 0)
     assert client.error == "the body is over the limit of 102,400 bytes; send fewer rows"
     assert client.headers[b"connection"] == b"close"
     assert refused == [413]
@@ -103,7 +110,15 @@ def test_a_body_that_is_announced_too_large_is_refused_unread() -> None:
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "5"}, {"Transfer-Encoding": "chunked"}])
 def test_a_body_that_turns_out_too_large_is_read_no_further(headers: dict[str, str]) -> None:
     client = ask(limits(), Client([b"x" * KIB] * 1000, headers))
-    assert (client.status, client.taken) == (413, LIMIT // KIB + 1)
+    assert (client.status, client.taken_before_the_answer) == (413, LIMIT // KIB + 1)
+    assert client.taken == LIMIT // KIB + 1 + 64  # the client hears of it while it sends a little more
+
+
+def test_a_client_that_stops_when_it_is_refused_is_not_waited_for() -> None:
+    began = time.monotonic()
+    client = ask(limits(linger_s=60), Client([b"x"], {"Content-Length": str(LIMIT + 1)}))
+    assert (client.status, client.sent[-1]["body"]) == (413, b"")
+    assert time.monotonic() - began < 30
 
 
 def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
@@ -122,7 +137,7 @@ def test_a_body_that_trickles_is_not_waited_for_either() -> None:
 
     client = ask(limits(body_timeout_s=0.3), Trickle([b"x"] * 1000))
     assert client.status == 408
-    assert 1 < client.taken < 40
+    assert 1 < client.taken_before_the_answer < 40
 
 
 def test_a_client_that_leaves_is_not_answered() -> None:
@@ -136,7 +151,7 @@ def test_a_client_that_leaves_is_not_answered() -> None:
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate, gzip", "br"])
 def test_a_compressed_body_is_refused_unread(coding: str) -> None:
     client = ask(limits(), Client([b"x"], {"Content-Encoding": coding}))
-    assert (client.status, client.taken) == (415, 0)
+    assert (client.status, client.taken_before_the_answer) == (415, 0)
     assert client.error == f"content-encoding {coding.lower()!r} is not read here; send the body as it is"
 
 

@@ -1,22 +1,31 @@
-"""No name that a client or a folder can give leads out of the repository (the short form)."""
+"""No name that a client or a folder can give leads out of the repository."""
 
 from __future__ import annotations
 
+import http.client
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from peprank.errors import RequestError
+from peprank.serve.app import create_app
+from peprank.serve.metrics import Metrics
 from peprank.serve.model import ServedModel
+from peprank.serve.queue import ModelQueue, QueueSettings
 from peprank.serve.repository import Repository
+from peprank.serve.settings import Settings
+from tests.promises import Reached, Times
 from tests.serve.models import load_made_up, put
+from tests.serve.running import running
+from tests.serve.talk import Answer, check
 
-_NUM_NAMES = 1000
+_NAMES = 500, 10_000  # short, full
 _PARTS = (
     *("..", ".", "...", "/", "//", "\\", "..\\", "%2e%2e", "%2f", "%5c", "%00", "\0", "~", "$HOME", "#", "?", "*", " "),
     *("\n", "\r\n", "\t", "\u2024\u2024", "\uff0e\uff0e", "\u2025", "\u2215", "\uff0f", "\u202e", "\udcff", "\ufeff"),
@@ -48,10 +57,10 @@ def opened_files() -> Iterator[list[Path]]:
         _opened = None
 
 
-def evil_names() -> Iterator[str]:
+def evil_names(count: int) -> list[str]:
     rng = random.Random(0)
-    for _ in range(_NUM_NAMES):
-        yield "".join(rng.choices(_PARTS, k=rng.randint(1, 6)))
+    names = ("".join(rng.choices(_PARTS, k=rng.randint(1, 6))) for _ in range(count))
+    return [name for name in names if name not in ("ctr", "1")]
 
 
 @pytest.fixture
@@ -78,11 +87,12 @@ def check_refused(get: Callable[[], AbstractContextManager[ServedModel]]) -> Non
     assert len(str(refused.value)) < 1000
 
 
+@pytest.mark.promise("R-33", "names")
 @pytest.mark.usefixtures("_watched")
-def test_no_name_opens_a_file_outside_the_repository(root: Path) -> None:
+def test_no_name_opens_a_file_outside_the_repository(root: Path, times: Times, reached: Reached) -> None:
     repository = Repository(root, load_made_up)
     repository.start()
-    names = [name for name in evil_names() if name not in ("ctr", "1")]
+    names = evil_names(times(*_NAMES))
     with opened_files() as opened:
         for name in names:
             for get in (partial(repository.get, name), partial(repository.get, "ctr", name)):
@@ -92,6 +102,45 @@ def test_no_name_opens_a_file_outside_the_repository(root: Path) -> None:
                     change(name)
     assert len(opened) > len(names), "the hook sees nothing"
     assert {path for path in opened if not path.resolve().is_relative_to(root)} == set()
+    reached(f"{len(names):,} names, 0 files opened outside the root")
+
+
+@pytest.mark.promise("R-33", "names in addresses")
+@pytest.mark.usefixtures("_watched")
+def test_no_address_opens_a_file_outside_the_repository(root: Path, times: Times, reached: Reached) -> None:
+    repository, metrics = Repository(root, load_made_up), Metrics()
+    repository.start()
+    app = create_app(repository, ModelQueue(QueueSettings(), metrics), metrics, Settings(path=root))
+    addresses = list(evil_addresses(times(*_NAMES)))
+    with running(app) as port, opened_files() as opened, closing(connect(port)) as client:
+        for method, address in addresses:
+            client.request(method, address)
+            response = client.getresponse()
+            answer = Answer(response.status, response.read())
+            assert answer.status >= 400, address
+            check(answer)
+    assert {path for path in opened if not path.resolve().is_relative_to(root)} == set()
+    reached(f"{len(addresses):,} addresses over HTTP, 0 files opened outside the root")
+
+
+def connect(port: int) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+
+
+def evil_addresses(count: int) -> Iterator[tuple[str, str]]:
+    """Methods and paths with evil names in them, encoded more or less."""
+    rng = random.Random(1)
+    for name in evil_names(count):
+        encoded = quote(name, safe=rng.choice(("", "/", "/%", "%.~:*")), errors="surrogatepass")
+        yield rng.choice(
+            (
+                ("GET", f"/v2/models/{encoded}"),
+                ("GET", f"/v2/models/ctr/versions/{encoded}"),
+                ("POST", f"/v2/models/{encoded}/infer"),
+                ("POST", f"/v2/models/ctr/versions/{encoded}/infer"),
+                ("POST", f"/v2/repository/models/{encoded}/load"),
+            )
+        )
 
 
 def test_links_are_refused_and_odd_folders_are_passed_over(root: Path) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import orjson
@@ -21,46 +17,14 @@ import pytest
 from peprank.cli.main import main
 from peprank.errors import SpecError
 from peprank.serve.server import bind
+from tests.promises import Reached, Times
 from tests.serve.models import save_bundle
+from tests.serve.processes import Process, command, served
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_bundle(tmp_path_factory.mktemp("process") / "tiny")
-
-
-def command(*arguments: Any) -> list[str]:
-    return [sys.executable, "-m", "peprank", "serve", *map(str, arguments)]
-
-
-class Process:
-    """A server that has said where it is."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.said: list[str] = []
-        assert process.stderr is not None
-        for line in process.stderr:
-            self.said.append(line.rstrip("\n"))
-            if line.startswith("  curl"):
-                break
-        text = "\n".join(self.said)
-        found = re.search(r"serving at (http://\S+), ctrl-C stops", text)
-        assert found is not None, text
-        self.url, self.curl = found[1], self.said[-1].strip()
-
-    def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(120)
-
-
-@contextmanager
-def served(*arguments: Any) -> Iterator[Process]:
-    with subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield Process(process)
-        finally:
-            process.kill()
 
 
 def test_the_command_that_is_printed_scores_a_row(bundle: Path) -> None:
@@ -94,21 +58,36 @@ class Caller(threading.Thread):
                     return
 
 
-def test_sigterm_leaves_no_request_unanswered(bundle: Path) -> None:
+@pytest.mark.promise("R-30", "servers stopped under load")
+def test_sigterm_leaves_no_request_unanswered(bundle: Path, times: Times, reached: Reached) -> None:
+    count = times(1, 100)
+    num_answers = sum(stop_under_load(bundle) for _ in range(count))
+    reached(f"{count} servers stopped under load, {num_answers:,} answers, 0 requests without one, exit code 0")
+
+
+def stop_under_load(bundle: Path) -> int:
+    """SIGTERM while four clients ask; gives the number of answers."""
     with served(bundle, "--port", 0, "--grace-s", 100) as server:
-        body = server.curl.partition(" -d ")[2].strip("'").encode()
-        callers = [Caller(server.url, body) for _ in range(4)]
+        callers = [Caller(server.url, server.body) for _ in range(4)]
         for caller in callers:
             caller.start()
         while any(len(caller.statuses) < 5 for caller in callers):
             time.sleep(0.05)
         began = time.monotonic()
+        assert children(server.process.pid) == ""
         assert server.end(signal.SIGTERM) == 0
         assert time.monotonic() - began < 80
         for caller in callers:
             caller.join(120)
     assert [caller.faults for caller in callers] == [[], [], [], []]
     assert [set(caller.statuses) for caller in callers] == [{200}] * 4
+    return sum(len(caller.statuses) for caller in callers)
+
+
+def children(pid: int) -> str:
+    """Ids of a process's children, where the system tells."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return path.read_text() if path.exists() else ""
 
 
 HANGING = """
@@ -130,18 +109,18 @@ def test_a_thread_that_hangs_does_not_keep_the_server(bundle: Path) -> None:
     arguments = [sys.executable, "-c", HANGING, str(bundle), "--port", "0", "--grace-s", "0.1"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         server = Process(process)
-        assert process.stderr is not None
         with subprocess.Popen(["bash", "-c", server.curl], stdout=subprocess.PIPE, text=True) as client:
-            assert process.stderr.readline() == "hanging\n"
+            while server.said[-1] != "hanging":
+                time.sleep(0.05)
             code = server.end(signal.SIGTERM)
             answer = client.communicate()[0]
-        said = process.stderr.read()
+    said = "\n".join(server.said)
     assert code == 3
     assert answer == '{"error":"the server is being stopped"}'
     assert "Traceback" not in said
     assert " in hang\n" in said
     assert said.endswith(
-        "peprank: ended by force 3.1 s after it was told to end; see above for MainThread, peprank-score_0\n"
+        "peprank: ended by force 3.1 s after it was told to end; see above for MainThread, peprank-score_0"
     )
 
 
