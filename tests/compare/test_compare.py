@@ -185,7 +185,8 @@ def test_the_leader_is_first_and_the_reference_has_no_seesaw_against_itself(
 def test_it_can_be_read(compared: tuple[Comparison, Recorder]) -> None:
     lines = verdict(compared[0])
     assert lines[0].startswith(f"{compared[0].standings[0].name} is first with a mean GAUC over ctr, cvr")
-    assert len(lines) == 5
+    told = [name for line in lines[1:] for name in line.partition(": ")[0].split(", ")]
+    assert sorted(told) == sorted(standing.name for standing in compared[0].standings)
     assert len(render(compared[0])) == 6
 
 

@@ -8,8 +8,11 @@ from peprank.compare.results import MEAN, Comparison, Place, Standing, State
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Who is first and how surely, then one line per contender: its place against the reference, and its seesaws."""
-    return [_first(comparison), *(_line(standing, comparison) for standing in comparison.standings)]
+    """Who is first and how surely, then what is better and worse than the reference; who is alike shares a line."""
+    alike: dict[str, list[str]] = {}
+    for standing in comparison.standings:
+        alike.setdefault(_against_reference(standing, comparison), []).append(standing.name)
+    return [_first(comparison), *(f"{', '.join(names)}: {said}" for said, names in alike.items())]
 
 
 def _first(comparison: Comparison) -> str:
@@ -33,18 +36,23 @@ def _tasks(comparison: Comparison) -> str:
     return ", ".join(task.name for task in comparison.tasks if task.counts)
 
 
-def _line(standing: Standing, comparison: Comparison) -> str:
+def _against_reference(standing: Standing, comparison: Comparison) -> str:
     if not standing.numbers:
-        return f"{standing.name}: no scores; {standing.failures[0].run}: {standing.failures[0].reason}"
+        return f"no scores; {standing.failures[0].run}: {standing.failures[0].reason}"
     if standing.name == comparison.reference:
-        return f"{standing.name}: the reference."
+        return "the reference."
     seesaw = standing.seesaw(comparison.measure)
-    found = [*_seesaw("domain", seesaw["domains"]), *_seesaw("task", seesaw["tasks"])]
-    better = [name for states in seesaw.values() for name, state in states.items() if state is State.BETTER]
-    gains = f" Better: {', '.join(better)}." if better else ""
-    return f"{standing.name}: {'; '.join(found) or 'no seesaw'} against {comparison.reference}.{gains}"
+    domains = {f"{comparison.domain_column} {name}": state for name, state in seesaw["domains"].items()}
+    found = [*_seesaw("domain", domains), *_seesaw("task", seesaw["tasks"])]
+    better = ", ".join([*_in_state(domains, State.BETTER), *_in_state(seesaw["tasks"], State.BETTER)])
+    gains = f"Better: {better}." if better else "Better nowhere."
+    return f"{'; '.join(found) or 'no seesaw'} against {comparison.reference}. {gains}"
 
 
 def _seesaw(kind: str, states: Mapping[str, State]) -> Iterator[str]:
-    if worse := [name for name, state in states.items() if state is State.WORSE]:
+    if worse := _in_state(states, State.WORSE):
         yield f"{kind} seesaw, worse in {', '.join(worse)}"
+
+
+def _in_state(states: Mapping[str, State], wanted: State) -> list[str]:
+    return [name for name, state in states.items() if state is wanted]
