@@ -66,10 +66,14 @@ class Checkpoint:
         verify(path)
         if not (path / _STATE).is_file():
             raise ArtifactError(f"{path}: is no checkpoint (it has no {_STATE}); name one that `peprank train` saved")
-        state = json.loads((path / _STATE).read_text("utf-8"))
-        if state.get("format") != FORMAT:
-            raise ArtifactError(f"{path}: has format {state.get('format')}, this peprank reads {FORMAT}")
-        return Checkpoint(path, int(state["step"]), state)
+        try:
+            state = json.loads((path / _STATE).read_text("utf-8"))
+            format_, step = state["format"], int(state["step"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path / _STATE}: does not say format and step ({error!r})") from error
+        if format_ != FORMAT:
+            raise ArtifactError(f"{path}: has format {format_}, this peprank reads {FORMAT}")
+        return Checkpoint(path, step, state)
 
     def weights(self, use_ema: bool = False) -> dict[str, Tensor]:
         """Return the weights by name, as `MultiTaskRanker.load_weights` takes them.
