@@ -60,7 +60,7 @@ function showVersions(index) {
   }));
 }
 
-const below = (look, text) => (text ? [element("tr", { class: look }, element("td", { colspan: 9 }, text))] : []);
+const below = (look, text) => (text ? [element("tr", { class: look }, element("td", { colspan: 9 }, element("div", {}, text)))] : []);
 
 // Between two bounds of the histogram, which come in ascending order, as if times lay evenly there.
 function quantile(now, since, share) {
