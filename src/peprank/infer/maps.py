@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -85,38 +84,35 @@ _PACKED_FOR_ROWS = 1024  # how the packed form is laid out; it serves any number
 class Quantised:
     """A float32 map as a product of 8-bit integers, whose every output and every row has a scale of its own.
 
-    A row's scale is read off the row (dynamic quantisation), so what shares its batch does not matter. Products of
-    unsigned with signed integers are the ones that processors have instructions for, hence the zero point.
+    A row's scale is read off the row (dynamic quantisation), so what shares its batch does not matter.
     """
 
     def __init__(self, weights: Weights) -> None:
-        matrix = weights.matrix.t().contiguous()  # [outputs, inputs]
-        peaks = matrix.abs().amax(dim=1).clamp(min=_NO_ZERO)
-        steps = (matrix / peaks[:, None] * _STEPS).round().to(torch.int8)
-        self._packed: Tensor = torch.ops.onednn.qlinear_prepack(steps, None)
+        peaks = weights.matrix.abs().amax(dim=0).clamp(min=_NO_ZERO)  # [outputs]
+        self._matrix = (weights.matrix / peaks * _STEPS).round().to(torch.int8)
         self._scales = (peaks / _STEPS**2).float()
-        self._zero_points = torch.zeros(len(peaks), dtype=torch.int64)
         self._bias = weights.bias.float()
-        self._zero_and_half = torch.tensor(_ZERO_POINT + 0.5)  # half: what follows cuts off, and is to round
 
     def __call__(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """The outputs."""
         bias = self._bias if bias is None else bias
         if not len(x):
             return bias.expand(0, -1)
-        peaks = torch.linalg.vector_norm(x, ord=math.inf, dim=1, keepdim=True).clamp_(min=_NO_ZERO)  # [B, 1]
-        steps = torch.addcmul(self._zero_and_half, x, _STEPS / peaks).to(torch.uint8)
-        return torch.addcmul(bias, self._product(steps), peaks)
-
-    def _product(self, steps: Tensor) -> Tensor:
-        """Outputs without bias of rows whose scale is left out, float32."""
-        weights = self._packed, self._scales, self._zero_points
-        outputs: Tensor = torch.ops.onednn.qlinear_pointwise(steps, 1.0, _ZERO_POINT, *weights, *_FLOAT32_OUTPUTS)
-        return outputs
+        peaks = torch.maximum(x.amax(dim=1, keepdim=True), x.amin(dim=1, keepdim=True).neg_()).clamp_(min=_NO_ZERO)
+        products = torch._int_mm(_rounded(x * (_STEPS / peaks)), self._matrix)
+        return (products * self._scales).mul_(peaks).add_(bias)
 
 
-_STEPS, _ZERO_POINT = 127, 128  # -127 to 127 are kept as 1 to 255
-_FLOAT32_OUTPUTS: tuple[Any, ...] = (None, 1.0, 0, torch.float32, "none", [], "")  # no bias, as they are, no activation
+def _rounded(steps: Tensor) -> Tensor:
+    """Numbers in [-127, 127] as integers; the sum leaves them in the last byte of the float's own bits.
+
+    A conversion of floats to 8 bits takes several times as long (200 x 512: 105 against 50 microseconds, 2026-11-22).
+    """
+    return steps.add_(_ONE_IS_LAST_BIT).view(torch.int32).to(torch.int8)
+
+
+_STEPS = 127
+_ONE_IS_LAST_BIT = float(2**23 + 2**22)
 _NO_ZERO = 1e-30  # in place of the scale of zeros
 
 
