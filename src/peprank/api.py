@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from peprank import bundle as bundles
 from peprank import config as configs
+from peprank.batch import Features
 from peprank.bundle import Bundle, ConfigSource
 from peprank.data import Column, RowReader, columns_of, open_rows, open_table
-from peprank.errors import ArtifactError, SpecError, TrainingError
+from peprank.drift import DriftWatch, Profile, profile_of
+from peprank.errors import ArtifactError, DataError, SpecError, TrainingError
 from peprank.evaluation import Gates, Importance, Results, gates_on, permutation_importance, sample_users
 from peprank.evaluation import evaluate as judge
 from peprank.models import has_bf16
@@ -27,6 +30,7 @@ from peprank.training import CheckpointStore, Silent, TrainListener, TrainResult
 from peprank.training import train as fit
 
 _BATCH_ROWS = 8192
+_PROFILE_ROWS = 65_536  # sampled for a bundle's profile; by chance alone ten bins are 0.0002 apart
 
 
 def train(
@@ -130,7 +134,9 @@ def load(path: str | Path, *, checkpoint: str | None = None, bf16: bool | None =
 
 
 def export(model_dir: str | Path, out: str | Path, *, checkpoint: str | None = None) -> Scorer:
-    """Turn a checkpoint of `model_dir` into a bundle at `out`.
+    """Turn a checkpoint of `model_dir` into a bundle at `out`, with a profile of the rows that it was trained on.
+
+    Where these cannot be read any more, the bundle has no profile, and nobody can tell of drift.
 
     Args:
         checkpoint: "best", "latest" or a step number; by default what the config's exporter_type says.
@@ -143,7 +149,8 @@ def export(model_dir: str | Path, out: str | Path, *, checkpoint: str | None = N
     spec = source.lower().spec
     loaded = CheckpointStore(model_dir).read(checkpoint or _checkpoint_to_export(spec))
     rows = bundles.read_rows(model_dir)
-    return Scorer(bundles.save(Path(out), source, loaded.weights(spec.export.use_ema), rows, step=loaded.step))
+    weights = loaded.weights(spec.export.use_ema)
+    return Scorer(bundles.save(Path(out), source, weights, rows, step=loaded.step, describe=_profile))
 
 
 def export_onnx(
@@ -194,9 +201,18 @@ def evaluate(
     """
     columns = columns_of(ranker.spec, with_targets=True, keep=[] if by is None else [by])
     reader = _reader(ranker, rows, columns, skip_bad_files=skip_bad_files)
-    tell = (lambda done: on_rows(done, reader.num_rows)) if on_rows else None
-    results = judge(ranker.ranker, ranker.encoder, reader.batches(), ranker.spec, by=by, bf16=ranker.bf16, on_rows=tell)
-    return replace(results, repairs=reader.repairs)
+    watch = DriftWatch(ranker.profile, ranker.spec.model) if ranker.profile else None
+    results = judge(
+        ranker.ranker,
+        ranker.encoder,
+        reader.batches(),
+        ranker.spec,
+        by=by,
+        bf16=ranker.bf16,
+        watch=watch,
+        on_rows=(lambda done: on_rows(done, reader.num_rows)) if on_rows else None,
+    )
+    return replace(results, repairs=reader.repairs, drift=watch.drift() if watch else None)
 
 
 def gates(
@@ -287,6 +303,31 @@ def _reader(ranker: Scorer, rows: Any, columns: Sequence[Column], *, skip_bad_fi
         data = replace(ranker.spec.data, skip_bad_files=skip_bad_files)
         return open_rows(paths, data, columns, batch_rows=_BATCH_ROWS)
     return open_table(pa.table(rows), columns, batch_rows=_BATCH_ROWS)
+
+
+def _profile(bundle: Bundle) -> Profile | None:
+    """What the training rows are like, and the scores of rows that were not trained on if there are such."""
+    scorer = Scorer(bundle)
+    try:
+        trained = _sampled(scorer, bundle.spec.train_inputs)
+        judged = _sampled(scorer, bundle.spec.eval_inputs) if bundle.spec.eval_inputs else trained
+    except DataError:
+        return None
+    if not trained or not judged:
+        return None
+    logits = np.concatenate([scorer.logits(features) for features in judged])
+    return profile_of(bundle.spec.model, trained, logits)
+
+
+def _sampled(scorer: Scorer, inputs: Sequence[str]) -> list[Features]:
+    data = replace(scorer.spec.data, skip_bad_files=True)
+    reader = open_rows(inputs, data, scorer.columns, batch_rows=_BATCH_ROWS)
+    pieces = reader.sample(_PROFILE_ROWS, seed=0)
+    return [
+        scorer.encoder.features(piece.slice(start, _BATCH_ROWS))
+        for piece in pieces
+        for start in range(0, piece.num_rows, _BATCH_ROWS)
+    ]
 
 
 def _checkpoint_to_export(spec: PipelineSpec) -> str:

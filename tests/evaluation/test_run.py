@@ -137,6 +137,6 @@ def test_a_row_of_an_unknown_domain_is_refused_when_each_domain_has_towers_and_n
     with pytest.raises(DataError) as refused:
         evaluate(build(spec.model, seed=1), Encoder(spec), [rows], spec)
     assert str(refused.value) == (
-        "column 'tab': 1 of 2 rows are of an unknown domain, such as 99, but the domain picks parts of the model; "
-        "correct them, or, to score them all the same, set model_config.default_domain"
+        "made up: column 'tab': 1 of 2 rows are of an unknown domain, such as 99, but the domain picks parts of the "
+        "model; correct them, or, to score them all the same, set model_config.default_domain"
     )

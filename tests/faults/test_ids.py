@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from peprank.batch import Features
+from peprank.batch import Features, concatenate
 from peprank.data import columns_of, open_rows
 from peprank.data.rows import conform_table
 from peprank.encode import Encoder
@@ -20,6 +20,7 @@ from peprank.spec.feature import FeatureSpec, Hashed, Identity, IdFeature, Vocab
 from tests.encode.specs import pipeline
 from tests.promises import Reached, Times
 
+MOST = 10_000  # rows of a request
 WORDS = Vocabulary(words=("a", "7", "-1", "\u00fc"), ids=(1, 2, 3, 4), rows=5, unknown=0)
 FEATURES: tuple[FeatureSpec, ...] = (
     IdFeature(name="hashed", column="id", rule=Hashed(rows=1_000_003), max_values=1),
@@ -60,7 +61,11 @@ def from_table(ids: pa.Array) -> Features:
 
 
 def from_request(ids: pa.Array) -> Features:
-    """As the server reads them."""
+    """As the server reads them, in requests of the most rows that it takes."""
+    return concatenate([_requested(ids.slice(start, MOST)) for start in range(0, len(ids), MOST)])
+
+
+def _requested(ids: pa.Array) -> Features:
     datatype = "INT64" if pa.types.is_int64(ids.type) else "UINT64" if pa.types.is_uint64(ids.type) else "BYTES"
     values = ids.view(pa.binary()) if datatype == "BYTES" else ids
     tensor = InputTensor(name="id", datatype=datatype, shape=(len(ids),), values=values)

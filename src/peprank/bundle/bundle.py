@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from torch import Tensor
 from peprank.bundle import golden
 from peprank.bundle.source import ConfigSource
 from peprank.bundle.words import word_sums
+from peprank.drift import Profile
 from peprank.encode import Encoder
 from peprank.errors import ArtifactError
 from peprank.models import MultiTaskRanker, build
@@ -22,7 +23,7 @@ from peprank.sealed import sealing, verify
 from peprank.spec.pipeline import PipelineSpec
 
 FORMAT = 2  # of the directory; a change that old readers cannot follow raises it. 1: tables one by one
-_WEIGHTS, _ABOUT = "weights.safetensors", "bundle.json"
+_WEIGHTS, _ABOUT, _PROFILE = "weights.safetensors", "bundle.json", "profile.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Bundle:
     encoder: Encoder
     ranker: MultiTaskRanker
     step: int  # training steps behind the weights
+    profile: Profile | None = None  # of the rows it was trained on, if they were there when it was exported
 
     @staticmethod
     def of(source: ConfigSource, weights: Mapping[str, Tensor], step: int) -> Bundle:
@@ -63,7 +65,15 @@ class Bundle:
         return Bundle(spec, Encoder(spec, serving=True), ranker.eval(), step)
 
 
-def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: pa.Table, *, step: int) -> Bundle:
+def save(
+    path: Path,
+    source: ConfigSource,
+    weights: Mapping[str, Tensor],
+    rows: pa.Table,
+    *,
+    step: int,
+    describe: Callable[[Bundle], Profile | None] | None = None,
+) -> Bundle:
     """Write a bundle to `path`, whole or not at all, and give it back loaded.
 
     Args:
@@ -71,6 +81,7 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
         weights: as `MultiTaskRanker.weights` gives them.
         rows: golden rows, raw; their scores are kept and replayed at every load.
         step: training steps behind the weights.
+        describe: makes the profile of the rows that the model was trained on.
 
     Raises:
         ArtifactError: the weights are not those of the config, `path` holds something that is no bundle, or it cannot
@@ -79,6 +90,7 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
     bundle = Bundle.of(source, weights, step)
     if path.exists() and not is_bundle(path):
         raise ArtifactError(f"{path}: exists and is no bundle; choose another place or remove it")
+    bundle = replace(bundle, profile=describe(bundle) if describe else None)
     try:
         with sealing(path) as directory:
             source.write(directory)
@@ -92,6 +104,8 @@ def save(path: Path, source: ConfigSource, weights: Mapping[str, Tensor], rows: 
                 "word_sums": word_sums(bundle.ranker.state_dict()),
             }
             (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+            if bundle.profile is not None:
+                (directory / _PROFILE).write_text(json.dumps(bundle.profile.to_json()) + "\n", "utf-8")
     except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{path}: cannot be written ({error}); make room or choose another place") from error
     return bundle
@@ -133,10 +147,20 @@ def load(path: Path) -> Bundle:
     except SafetensorError as error:
         raise ArtifactError(f"{path / _WEIGHTS}: cannot be read ({error})") from error
     make = Bundle.of if format_ == 1 else Bundle.around
-    bundle = make(ConfigSource.read(path), weights, step)
+    bundle = replace(make(ConfigSource.read(path), weights, step), profile=_profile(path))
     golden.replay(path, bundle.encoder, bundle.ranker)
     _check_words(path / _WEIGHTS, bundle.ranker, about.word_sums)
     return bundle
+
+
+def _profile(path: Path) -> Profile | None:
+    """The profile of a bundle; None: it was exported without."""
+    if not (path / _PROFILE).exists():
+        return None
+    try:
+        return Profile.from_json(json.loads((path / _PROFILE).read_text("utf-8")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path / _PROFILE}: is no profile of rows ({error!r}); export the bundle again") from error
 
 
 @dataclass(frozen=True, slots=True)

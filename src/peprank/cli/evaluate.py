@@ -8,7 +8,7 @@ from pathlib import Path
 
 from peprank import api
 from peprank.cli import options
-from peprank.cli.terminal import output, row_progress, say_precision, say_repairs
+from peprank.cli.terminal import output, row_progress, say_drift, say_precision, say_repairs
 from peprank.evaluation import render
 from peprank.sealed import write_whole
 
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if results.repairs is not None:
         say_repairs(results.repairs)
+    say_drift(results.drift)
     console = output()
     console.print(*render(results, everything=args.all, width=console.width), sep="\n")
     write_whole(args.out, json.dumps(results.to_json(), indent=1) + "\n")

@@ -56,6 +56,9 @@ def run(args: argparse.Namespace) -> int:
         scorer = api.export(args.model_dir, args.out, checkpoint=args.checkpoint)
         tasks = ", ".join(task.name for task in scorer.spec.model.tasks)
         _say(args.out, f"step {scorer.step}, tasks {tasks}")
+        if scorer.profile is None:
+            note = "no profile, so nobody will tell of drift: the training rows cannot be read any more"
+            Console(stderr=True, highlight=False, soft_wrap=True).print(f"{args.out}: {note}", markup=False)
     if args.onnx is not None:
         about = _export_onnx(args).signature
         _say(args.onnx, f"step {about.step}, ONNX opset {about.opset}, {len(about.inputs)} inputs")

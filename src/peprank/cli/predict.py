@@ -9,7 +9,7 @@ from rich.console import Console
 
 from peprank import api
 from peprank.cli import options
-from peprank.cli.terminal import row_progress, say_precision, say_repairs
+from peprank.cli.terminal import row_progress, say_drift, say_precision, say_repairs
 from peprank.predict import predict_files
 
 EPILOG = """example:
@@ -39,5 +39,6 @@ def run(args: argparse.Namespace) -> int:
             scorer, args.inputs, args.out, keep=keep, skip_bad_files=args.bad_files == "skip", on_rows=on_rows
         )
     say_repairs(scored.repairs)
+    say_drift(scored.drift)
     Console(highlight=False, soft_wrap=True).print(f"{args.out}: {scored.rows:,} rows", markup=False)
     return 0

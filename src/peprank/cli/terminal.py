@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from peprank.data import Repairs
+
+if TYPE_CHECKING:
+    from peprank.drift import Drift  # which imports torch, and not every verb needs that
 
 _PAGE_COLUMNS = 100  # width of tables where there is no terminal to fit
 
@@ -32,6 +36,13 @@ def say_repairs(repairs: Repairs, of: str = "") -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for sentence in repairs.sentences:
         console.print(f"{of}: {sentence}" if of else sentence, markup=False)
+
+
+def say_drift(drift: Drift | None) -> None:
+    """Say on the error stream what has moved since training by more than its limit."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for sentence in drift.sentences if drift is not None else ():
+        console.print(sentence, markup=False)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ from peprank.data.unit import Unit
 from peprank.errors import SpecError
 from peprank.spec.pipeline import DataSpec, FileFormat
 
+SAMPLED_UNITS = 16  # parts that a sample is drawn from; more would read more for the same number of rows
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -93,6 +95,17 @@ class RowReader:
         for batch in _rebatch(self._rows(order, skip_rows), self.batch_rows):
             if batch.num_rows == self.batch_rows or not drop_remainder:
                 yield batch
+
+    def sample(self, num_rows: int, *, seed: int) -> Iterator[pa.RecordBatch]:
+        """Yield up to `num_rows` rows: the first ones of SAMPLED_UNITS row groups (CSV: files) drawn at random."""
+        units = [self.source.units[k] for k in Order(seed, 0, 0).permutation(len(self.source.units))[:SAMPLED_UNITS]]
+        for unit in units:
+            missing = -(-num_rows // len(units))
+            for rows in self.source.read(unit):
+                yield rows.slice(0, missing)
+                missing -= rows.num_rows
+                if missing <= 0:
+                    break
 
     def _rows(self, order: Order | None, skip_rows: int) -> Iterator[pa.RecordBatch]:
         units = self.source.units

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from peprank.data import Repairs
+from peprank.drift import Drift
 
 FORMAT = 1  # of the JSON; raised when an older reader would misread it
 
@@ -58,6 +59,7 @@ class Results:
     spaces: Mapping[str, str]  # task -> the label that is > 0 in its space
     cells: tuple[Cell, ...]
     asked: Mapping[str, Measure]  # the config's own metrics and losses by the peer's names, over all rows
+    drift: Drift | None = field(default=None, compare=False)  # how far the rows are from training's, if that is known
     repairs: Repairs | None = field(default=None, compare=False)  # what was left out of the files, if that is known
 
     def select(self, *, task: str | None = None, column: str | None = None, in_space: bool = False) -> Iterator[Cell]:
@@ -111,7 +113,7 @@ class Results:
             "named": self.named(),
             "asked": _measures_to_json(self.asked),
             "cells": [_cell_to_json(cell) for cell in self.cells],
-        } | ({"repairs": self.repairs.to_json()} if self.repairs else {})
+        } | {name: part.to_json() for name, part in (("repairs", self.repairs), ("drift", self.drift)) if part}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Results:
@@ -124,6 +126,7 @@ class Results:
             cells=tuple(_cell_from_json(cell) for cell in data["cells"]),
             asked=_measures_from_json(data["asked"]),
             repairs=Repairs.from_json(data["repairs"]) if "repairs" in data else None,
+            drift=Drift.from_json(data["drift"]) if "drift" in data else None,
         )
 
 

@@ -13,6 +13,7 @@ import torch
 
 from peprank.batch import Features
 from peprank.data.ahead import ahead
+from peprank.drift import DriftWatch
 from peprank.encode import Encoder
 from peprank.evaluation.evaluation import Evaluation
 from peprank.evaluation.results import Results
@@ -28,10 +29,11 @@ def evaluate(
     *,
     by: str | None = None,
     bf16: bool = False,
+    watch: DriftWatch | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> Results:
     """Score labelled rows and judge the model by task, by domain and overall; arguments and errors of `collect`."""
-    return collect(ranker, encoder, batches, spec, by=by, bf16=bf16, on_rows=on_rows).result()
+    return collect(ranker, encoder, batches, spec, by=by, bf16=bf16, watch=watch, on_rows=on_rows).result()
 
 
 def collect(
@@ -42,6 +44,7 @@ def collect(
     *,
     by: str | None = None,
     bf16: bool = False,
+    watch: DriftWatch | None = None,
     on_rows: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Score labelled rows and keep what the model said of them, ready to be judged.
@@ -53,6 +56,7 @@ def collect(
         batches: conformed rows with their targets, and with the column `by` if one is named.
         by: a column that splits the rows, beside the domain.
         bf16: compute the dense part in bfloat16; labels, losses and metrics stay as they are.
+        watch: takes in the rows and their logits too.
         on_rows: told after each batch how many rows it had.
 
     Raises:
@@ -63,6 +67,8 @@ def collect(
     with closing(ahead(islice(encoded, spec.evaluation.num_steps))) as work:
         for rows, features, targets, spaces in work:
             logits = scored(ranker, features, bf16=bf16)
+            if watch is not None:
+                watch.add(features, logits)
             keys = {name: key.numpy() for name, key in targets.keys.items()}
             evaluation.add(rows, logits, targets.labels.numpy(), keys, spaces)
             if on_rows is not None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from peprank.data import Repairs, columns_of, open_rows
 from peprank.data.ahead import ahead
 from peprank.data.reader import RowReader
+from peprank.drift import Drift, DriftWatch
 from peprank.errors import DataError
 from peprank.predict.scorer import Scorer
 from peprank.sealed import replacing
@@ -28,6 +29,7 @@ class ScoredFiles:
 
     rows: int  # written
     repairs: Repairs  # what was left out of the inputs
+    drift: Drift | None  # how far they are from the rows of training; None: the bundle does not know those
 
 
 def predict_files(
@@ -60,22 +62,30 @@ def predict_files(
     reader = open_rows(inputs, data, columns, batch_rows=_BATCH_ROWS)
     if any(out.resolve() == Path(path).resolve() for path in reader.paths):
         raise DataError(f"{out}: is one of the inputs, which it would replace; write the scores to another file")
+    watch = DriftWatch(scorer.profile, scorer.spec.model) if scorer.profile else None
     try:
         with replacing(out) as beside:
-            rows = _write(_scored(scorer, reader, keep, on_rows), beside, inputs)
+            rows = _write(_scored(scorer, reader, keep, watch, on_rows), beside, inputs)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    return ScoredFiles(rows=rows, repairs=reader.repairs)
+    return ScoredFiles(rows=rows, repairs=reader.repairs, drift=watch.drift() if watch else None)
 
 
 def _scored(
-    scorer: Scorer, reader: RowReader, keep: Sequence[str], on_rows: Callable[[int, int | None], None] | None
+    scorer: Scorer,
+    reader: RowReader,
+    keep: Sequence[str],
+    watch: DriftWatch | None,
+    on_rows: Callable[[int, int | None], None] | None,
 ) -> Iterator[pa.RecordBatch]:
     """Kept columns and scores, batch by batch; the next batch is read and encoded meanwhile."""
     encoded = ((rows, scorer.encoder.features(rows)) for rows in reader.batches())
     with closing(ahead(encoded)) as work:
         for rows, features in work:
-            kept, scores = rows.select(list(keep)), scorer.outputs(scorer.logits(features))
+            logits = scorer.logits(features)
+            if watch is not None:
+                watch.add(features, logits)
+            kept, scores = rows.select(list(keep)), scorer.outputs(logits)
             names = [*kept.schema.names, *scores.schema.names]
             yield pa.RecordBatch.from_arrays([*kept.columns, *scores.columns], names=names)
             if on_rows:

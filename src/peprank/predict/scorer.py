@@ -31,6 +31,7 @@ class Scorer:
         self.encoder = bundle.encoder
         self.ranker = bundle.ranker
         self.step = bundle.step
+        self.profile = bundle.profile
         self.bf16 = bf16
         self.columns = columns_of(bundle.spec, with_targets=False)
 
