@@ -42,7 +42,8 @@ class Block(Generic[Cell]):
 
 
 def joined(blocks: Sequence[Block[Cell]]) -> Block[Cell]:
-    """Columns of all blocks, which have the same rows; one block comes back as it is."""
+    """Columns of all blocks, which have the same rows; one block with columns comes back as it is."""
+    blocks = [block for block in blocks if block.names] or blocks[:1]
     if len(blocks) == 1:
         return blocks[0]
     names = tuple(name for block in blocks for name in block.names)
@@ -121,13 +122,18 @@ def stack(parts: Sequence[EncodedRows]) -> EncodedRows:
     first = parts[0]
     bags = dict.fromkeys(name for part in parts for name in part.bags)
     singles = [name for name in first.singles.names if name not in bags]
-    scalars = [part.scalars.values for part in parts]
-    ids = [part.singles.columns() for part in parts]
     return EncodedRows(
         num_rows=sum(part.num_rows for part in parts),
-        singles=Block(tuple(singles), np.concatenate([[column[name] for name in singles] for column in ids], axis=1)),
+        singles=_stacked(tuple(singles), [part.singles for part in parts]),
         bags={name: stacked([part.ids(name) for part in parts]) for name in bags},
-        scalars=Block(first.scalars.names, np.concatenate(scalars, axis=1)),
+        scalars=_stacked(first.scalars.names, [part.scalars for part in parts]),
         vectors={name: np.concatenate([part.vectors[name] for part in parts]) for name in first.vectors},
         unknown=dict(reduce(add, (Counter(part.unknown) for part in parts))),
     )
+
+
+def _stacked(names: tuple[str, ...], blocks: Sequence[Block[Cell]]) -> Block[Cell]:
+    """These columns of each block, one block's rows after the other's."""
+    places = [[block.names.index(name) for name in names] for block in blocks]
+    values = [block.values[rows] for block, rows in zip(blocks, places, strict=True)]
+    return Block(names, np.concatenate(values, axis=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from peprank.batch import MISSING, Features, Ids, Targets
 from peprank.data.place import telling_the_place
 from peprank.encode.cells import cells_of, integers, is_valid, shown
 from peprank.encode.encoded import EncodedRows
-from peprank.encode.features import FeatureEncoders
+from peprank.encode.features import FeatureEncoders, Part
 from peprank.encode.hashing import murmur64
 from peprank.encode.ragged import IdColumn
 from peprank.encode.targets import is_in_space, labels_of, weights_of
@@ -76,7 +76,11 @@ class Encoder:
         Raises:
             DataError: a value that its feature cannot read.
         """
-        return self._encode(columns, num_rows)
+        return self._encode((columns, num_rows))[0]
+
+    def encode_parts(self, parts: Sequence[Part]) -> list[EncodedRows]:
+        """`encode` for columns of different numbers of rows, one or more parts, which share no column."""
+        return self._encode(*parts)
 
     def assemble(self, encoded: EncodedRows) -> Features:
         """Model inputs of rows whose features are all encoded; when serving, with the default for unknown domains.
@@ -101,7 +105,7 @@ class Encoder:
         """
         if self._domain is None:
             raise SpecError(place, value, "stands for unknown domains, but the plan names no domain_feature")
-        encoded = self._encode_domain({self._columns[self._domain]: pa.array([value])}, 1)
+        (encoded,) = self._encode_domain(({self._columns[self._domain]: pa.array([value])}, 1))
         domain = int(encoded.ids(self._domain).single(place)[0])
         if encoded.unknown or domain == MISSING:
             raise SpecError(place, value, f"is no value that {self._domain!r} knows")
@@ -117,7 +121,7 @@ class Encoder:
             DataError: several domains in one row.
         """
         assert self._domain is not None
-        encoded = self._encode_listed_domain({self._columns[self._domain]: column}, len(column))
+        (encoded,) = self._encode_listed_domain(({self._columns[self._domain]: column}, len(column)))
         domain = encoded.ids(self._domain).single(f"domain feature {self._domain!r}")
         return (domain >= 0) & (domain < self._num_domains)
 

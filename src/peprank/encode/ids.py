@@ -45,13 +45,19 @@ class IdEncoder:
     """
 
     def __init__(self, feature: IdFeature, lookups: Lookups | None = None, rule: int = 0) -> None:
-        self._feature, self.rule = feature, rule
+        self.feature, self.rule = feature, rule
         self._lookups = lookups or Lookups([feature.rule])
         self._default = _NOTHING
         self._default, num_unknown = self(pa.array([feature.default], pa.list_(pa.string())))
         if num_unknown and isinstance(feature.rule, Identity):
             problem = f"must hold ids in [0, {feature.rows})"
             raise SpecError(f"{feature.name}.default_value", feature.default, problem)
+
+    @property
+    def is_bound_alone(self) -> bool:
+        """Whether the id of a number is that number, as far as the table has it, and nothing comes beside it."""
+        is_own = isinstance(self.feature.rule, Identity) and not self.feature.weighted
+        return is_own and len(self._default.values) <= 1
 
     def __call__(self, column: pa.Array) -> tuple[IdColumn, int]:
         """All steps for one column: its ids, and how many of its values are unknown to the feature's rule."""
@@ -65,13 +71,14 @@ class IdEncoder:
         Raises:
             DataError: an id that is not whole, or a weight that is no finite number.
         """
-        separator = None if self._feature.max_values == 1 else self._feature.separator
+        separator = None if self.feature.max_values == 1 else self.feature.separator
         cells, weights = self._weighted(cells_of(column, separator))
-        values = integers(cells.values, self._feature.column)
+        values = integers(cells.values, self.feature.column)
         if cells.offsets is not None or len(self._default.values) > 1:
             offsets = np.arange(len(values) + 1) if cells.offsets is None else cells.offsets
-            is_kept = _first_of_each_row(is_valid(values), offsets, self._feature.max_values)
-            return IdCells(values.filter(pa.array(is_kept)), is_kept, offsets, weights)
+            is_kept = _first_of_each_row(is_valid(values), offsets, self.feature.max_values)
+            kept = values if is_kept.all() else values.filter(pa.array(is_kept))
+            return IdCells(kept, is_kept, offsets, weights)
         is_present = is_valid(values) if values.null_count else None
         return IdCells(values if is_present is None else values.drop_null(), is_present, None, weights)
 
@@ -95,7 +102,7 @@ class IdEncoder:
 
     def _weighted(self, cells: Cells) -> tuple[Cells, NDArray[np.float32] | None]:
         """Cut `id:weight` at its last colon; no weight means 1."""
-        if not self._feature.weighted:
+        if not self.feature.weighted:
             return cells, None
         weights = np.ones(len(cells.values), np.float32)
         if not pa.types.is_string(cells.values.type):
@@ -108,7 +115,7 @@ class IdEncoder:
         return Cells(blank_to_null(words), cells.offsets), weights
 
     def _parsed_weights(self, texts: pa.Array) -> NDArray[np.float32]:
-        what = f"column {self._feature.column!r}: weight of an 'id:weight' value"
+        what = f"column {self.feature.column!r}: weight of an 'id:weight' value"
         numbers = parsed_numbers(blank_to_null(texts), what).fill_null(1.0)
         with np.errstate(over="ignore"):
             weights: NDArray[np.float32] = numbers.to_numpy().astype(np.float32)

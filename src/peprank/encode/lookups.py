@@ -33,7 +33,7 @@ class Lookups:
     def __init__(self, rules: Sequence[IdRule]) -> None:
         self._rules = tuple(rules)
         self._rows = np.array([rule.rows for rule in rules], np.uint64)
-        self._unknown = np.array([_unknown(rule) for rule in rules], np.int64)
+        self._unknown = np.array([unknown_id(rule) for rule in rules], np.int64)
         vocabularies = [rule for rule in rules if isinstance(rule, Vocabulary)]
         self._list_of = {rule: number for number, rule in enumerate(self._of_kind(Vocabulary, range(len(rules))))}
         self._listed_ids = np.array([*(index for rule in vocabularies for index in rule.ids), MISSING], np.int64)
@@ -58,11 +58,8 @@ class Lookups:
         """Ids that are the values themselves, as far as they lie inside the table."""
         columns = _jointly(pa.types.is_string, _parsed, [values for _, values in asked])
         numbers = [column.to_numpy() for column in columns]
-        ids = np.concatenate(numbers) if len(numbers) > 1 else numbers[0]
-        is_outside = ids.view(np.uint64) >= _spread(self._rows, asked)  # negative ones are huge as unsigned
-        if is_outside.any():
-            ids = np.where(is_outside, _spread(self._unknown, asked), ids)
-        return _parted(asked, ids, is_outside)
+        values = np.concatenate(numbers) if len(numbers) > 1 else numbers[0]
+        return _parted(asked, *bounded(values, _spread(self._rows, asked), _spread(self._unknown, asked)))
 
     def _worded(self, hashed: Sequence[Asked], listed: Sequence[Asked]) -> list[Found]:
         """Ids by the hash of a value's text, which serves all features alike."""
@@ -81,7 +78,8 @@ class Lookups:
     def _listed(self, asked: Sequence[Asked], words: pa.Array, hashes: NDArray[np.uint64]) -> list[Found]:
         places = self._words.find(words, hashes, [(self._list_of[rule], len(values)) for rule, values in asked])
         is_unknown = places < 0
-        return _parted(asked, np.where(is_unknown, _spread(self._unknown, asked), self._listed_ids[places]), is_unknown)
+        ids = np.where(is_unknown, _spread(self._unknown, asked), self._listed_ids[places])
+        return _parted(asked, ids, is_unknown if is_unknown.any() else None)
 
 
 def _index(vocabularies: Sequence[Vocabulary]) -> WordIndex:
@@ -121,7 +119,19 @@ def _jointly(
     return [next(pieces) if is_meant(column.type) else column for column in columns]
 
 
-def _unknown(rule: IdRule) -> int:
+def bounded(
+    values: NDArray[np.int64], rows: NDArray[np.uint64], unknown: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """Ids that are the values themselves, `unknown` for those outside a table of so many rows; which those are, if any.
+
+    Shapes: `rows` and `unknown` are one number, or are stretched to the shape of `values`.
+    """
+    is_outside = values.view(np.uint64) >= rows  # negative ones are huge as unsigned
+    return (np.where(is_outside, unknown, values), is_outside) if is_outside.any() else (values, None)
+
+
+def unknown_id(rule: IdRule) -> int:
+    """Id of a value that the rule does not know."""
     match rule:
         case Identity():
             return MISSING if rule.unknown is None else rule.unknown
@@ -147,8 +157,8 @@ def _spread(by_rule: NDArray[Any], asked: Sequence[Asked]) -> Any:
     return np.repeat(by_rule[[rule for rule, _ in asked]], [len(values) for _, values in asked])
 
 
-def _parted(asked: Sequence[Asked], ids: NDArray[np.int64], is_unknown: NDArray[np.bool_]) -> list[Found]:
+def _parted(asked: Sequence[Asked], ids: NDArray[np.int64], is_unknown: NDArray[np.bool_] | None) -> list[Found]:
     parts = [slice(start, end) for start, end in pairwise(_ends(asked))]
-    if not is_unknown.any():
+    if is_unknown is None:
         return [(ids[part], 0) for part in parts]
     return [(ids[part], int(np.count_nonzero(is_unknown[part]))) for part in parts]

@@ -84,6 +84,11 @@ class NumberEncoder:
         self._default = normalized([(self, NumberCells(default, None, 0))])[0].values
         self._has_default = not np.isnan(self._default).any()
 
+    @property
+    def is_formula_alone(self) -> bool:
+        """Whether a row with one number is encoded by the normalizer alone, if what comes out is finite."""
+        return self.feature.value_dim == 1 and not self.feature.boundaries
+
     def numbers(self, column: pa.Array) -> tuple[NDArray[np.float32], int]:
         """All steps to numbers, for one column."""
         cells = self.read(column)

@@ -174,12 +174,13 @@ class RequestRows:
     def _parts(self, cells: Mapping[str, pa.Array], layout: Layout) -> Iterator[_Part]:
         """What the plan reads of the request: rows per user first, then rows of their own."""
         users = {name: column for name, column in cells.items() if name in layout.per_user}
+        others = {name: column for name, column in cells.items() if name not in users}
+        per_user, per_row = self._encoder.encode_parts([(users, layout.num_users), (others, layout.num_rows)])
         if users:
-            yield self._part(users, layout.num_users, layout.user_of_row)
-        yield self._part({name: column for name, column in cells.items() if name not in users}, layout.num_rows, None)
+            yield self._part(per_user, users, layout.user_of_row)
+        yield self._part(per_row, others, None)
 
-    def _part(self, cells: Mapping[str, pa.Array], num_rows: int, rows: NDArray[np.int64] | None) -> _Part:
-        encoded = self._encoder.encode(cells, num_rows)
+    def _part(self, encoded: EncodedRows, cells: Mapping[str, pa.Array], rows: NDArray[np.int64] | None) -> _Part:
         if self._domains is None or self._domains.column not in cells:
             return _Part(encoded, rows)
         encoded, is_defaulted = self._domains.settled(encoded, cells[self._domains.column])
