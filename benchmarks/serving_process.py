@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from benchmarks.workload import ROOT
 NAME = "model"  # of the model that it serves
 _PATIENCE_S = 300
 _LOOK_S = 0.01
+_LOG_LINE = re.compile(rb"\{.*\}\n")  # among the other things that a server says on standard error
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Served:
     url: str
     pid: int
     ready_s: float  # from the start of its process until it said that it is ready
-    log_path: Path
+    said_path: Path
 
     @property
     def infer_url(self) -> str:
@@ -37,10 +39,20 @@ class Served:
         return f"{self.url}/v2/models/{NAME}/infer"
 
     def log(self, start: int, num: int) -> list[dict[str, Any]]:
-        """Lines `start` to `start + num` of the access log: times of requests by stage; waits until they are there."""
-        while len(lines := self.log_path.read_bytes().splitlines()) < start + num:
+        """Lines `start` to `start + num` of the access log: times of requests by stage; waits until they are there.
+
+        Raises:
+            RuntimeError: they do not come; the message holds what the server said.
+        """
+        until = time.perf_counter() + _PATIENCE_S
+        while len(lines := self._log_lines()) < start + num:
+            if time.perf_counter() > until:
+                raise RuntimeError(f"{self.url}: the access log has {len(lines)} lines\n{self.said_path.read_text()}")
             time.sleep(_LOOK_S)
         return [json.loads(line) for line in lines[start : start + num]]
+
+    def _log_lines(self) -> list[bytes]:
+        return [line for line in self.said_path.read_bytes().splitlines(keepends=True) if _LOG_LINE.fullmatch(line)]
 
     def memory(self) -> Mapping[str, int]:
         """Bytes by kind, as Linux counts them: `Rss` all that is resident, `Pss` shared pages by parts, and others."""
@@ -71,12 +83,11 @@ def served(bundle: Path, *, threads: int) -> Iterator[Served]:
     )
     command = [sys.executable, "-m", "peprank", "serve", str(bundle), *map(str, options)]
     with tempfile.TemporaryDirectory() as folder:
-        log_path, said_path = Path(folder) / "log", Path(folder) / "said"
+        said_path = Path(folder) / "said"
         began = time.perf_counter()
         with (
-            log_path.open("wb") as log,
             said_path.open("wb") as said,
-            subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=said) as process,
+            subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said) as process,
         ):
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -84,7 +95,7 @@ def served(bundle: Path, *, threads: int) -> Iterator[Served]:
                     if process.poll() is not None or time.perf_counter() - began > _PATIENCE_S:
                         raise RuntimeError(f"{' '.join(command)}: is not ready\n{said_path.read_text()[-3000:]}")
                     time.sleep(_LOOK_S)
-                yield Served(url, process.pid, time.perf_counter() - began, log_path)
+                yield Served(url, process.pid, time.perf_counter() - began, said_path)
             finally:
                 process.terminate()
 
