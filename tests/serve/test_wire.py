@@ -41,7 +41,8 @@ def test_a_request_in_json_is_read() -> None:
 
 def test_the_example_of_the_docs_is_read() -> None:
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
-    request = decode(page.split("```json\n")[1].split("```")[0].encode(), None)
+    blocks = [block.partition("```")[0] for block in page.split("```json\n")[1:]]
+    request = decode(next(block for block in blocks if '"inputs"' in block).encode(), None)
     assert request.inputs["tags"].values.to_pylist() == [b"a", b"b", b"a", None, b"c", b"d"]
 
 
