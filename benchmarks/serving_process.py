@@ -79,6 +79,10 @@ def served(bundle: Path, *, threads: int) -> Iterator[Served]:
         "float32",
         "--poll-s",
         0,
+        "--deadline-ms",  # late answers are measured, not refused
+        600_000,
+        "--max-queue-rows",
+        1_000_000,
         "--access-log",
     )
     command = [sys.executable, "-m", "peprank", "serve", str(bundle), *map(str, options)]
