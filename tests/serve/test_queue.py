@@ -396,11 +396,32 @@ def test_a_queue_that_is_too_long_for_a_deadline_refuses_at_once() -> None:
         await first  # from here on the queue knows how long a row takes
         fourth = desk.start(model, 4.0, patience_s=100.0)
         await settle()
-        with pytest.raises(RequestError, match="too many requests") as refused:  # 2 + 1 + 1 rows, and its own
-            await desk.ask(model, 5.0, patience_s=4.9)
-        assert (refused.value.status, refused.value.retry_after_s) == (429, 5)
+        with pytest.raises(RequestError, match="too many requests") as refused:  # 2 + 1 + 1 rows before it
+            await desk.ask(model, 5.0, patience_s=3.9)
+        assert (refused.value.status, refused.value.retry_after_s) == (429, 4)
         second_may_end.set()
         assert await all_of(second, third, fourth) == [[1.0, 2.0], [3.0], [4.0]]
+        assert await desk.queue.drain()
+
+    run(scenario)
+
+
+def test_a_long_request_is_taken_by_an_idle_server_whatever_short_ones_taught_it() -> None:
+    now_s = 0.0
+
+    class Slow(Fake):
+        """Takes a second for each request."""
+
+        def logits(self, features: Features) -> NDArray[np.float32]:
+            nonlocal now_s
+            now_s += 1.0
+            return super().logits(features)
+
+    async def scenario() -> None:
+        desk, model = Desk(clock=lambda: now_s), Slow()
+        assert await desk.ask(model, 1.0) == [1.0]
+        rows = [float(k) for k in range(1000)]
+        assert await desk.ask(model, *rows, patience_s=5.0) == rows
         assert await desk.queue.drain()
 
     run(scenario)

@@ -68,9 +68,9 @@ class Lane:
         """Whether nothing waits and nothing is being scored."""
         return not self.waiting and not self.running
 
-    def work_s(self, more_rows: int = 0) -> float:
-        """Seconds that all that is here, and so many rows more, are likely to take; 0 as long as nothing is known."""
-        rows = self.num_rows + sum(job.num_rows for job in self.running) + more_rows
+    def work_s(self) -> float:
+        """Seconds that all that is here is likely to take; 0 as long as nothing is known."""
+        rows = self.num_rows + sum(job.num_rows for job in self.running)
         return rows * self._learnt_s / self._learnt_rows if self._learnt_rows else 0.0
 
     def due_s(self, batch_rows: int, max_delay_s: float) -> float:

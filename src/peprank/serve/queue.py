@@ -132,11 +132,12 @@ class ModelQueue:
         if trip.deadline_s <= self._clock():
             raise late(trip)
         is_full = lane.num_rows + num_rows > most or len(lane.waiting) >= self._settings.max_requests
-        work_s = lane.work_s(num_rows) + sum(each.work_s() for each in self._lanes.values() if each is not lane)
-        end_s = self._clock() + work_s / self._settings.workers
-        if is_full or end_s > trip.deadline_s:
+        wait_s = sum(each.work_s() for each in self._lanes.values()) / self._settings.workers
+        if (
+            is_full or self._clock() + wait_s > trip.deadline_s
+        ):  # by which scoring must begin: its own rows do not count
             message = f"too many requests for model '{lane.model.name}' wait; try again later"
-            raise RequestError(message, status=429, retry_after_s=max(1, math.ceil(end_s - self._clock())))
+            raise RequestError(message, status=429, retry_after_s=max(1, math.ceil(wait_s)))
 
     def _advance(self) -> None:
         """Give work to free workers, from each model in turn."""
