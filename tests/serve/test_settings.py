@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from peprank.errors import SpecError
 from peprank.serve.settings import Settings
+from peprank.serve.start import default_threads
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,11 @@ def test_what_is_not_chosen_can_be() -> None:
     assert settings.admin_port is None
     assert settings.bodies_bytes == 24 * 2**20
     assert len(fields(settings)) > 15
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, 1), (2, 1), (8, 7)])
+def test_one_processor_is_left_to_the_rest_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, processors: int, threads: int
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: processors)
+    assert default_threads() == threads

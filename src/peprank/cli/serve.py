@@ -69,7 +69,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "float32", "bf16", "int8"),
         help="of the arithmetic; auto: bf16 where the processor has it and the golden rows bear it (default: auto)",
     )
-    group.add_argument("--threads", type=int, metavar="N", help="threads of the arithmetic (default: as torch has it)")
+    group.add_argument("--threads", type=int, metavar="N", help="of the arithmetic (default: all processors but one)")
     group.add_argument(
         "--max-batch-rows", type=int, metavar="N", help="join requests up to so many rows (default: 0, off)"
     )

@@ -27,7 +27,7 @@ class Settings:
     name: str | None = None  # of a bundle's model; None: its folder's
     keep_versions: int = 1  # of each model that answer, by number; the highest answers where none is named
     precision: Precision | None = None  # of the arithmetic; None: the fastest that the golden rows bear
-    threads: int | None = None  # of the arithmetic; None: as many as torch takes
+    threads: int | None = None  # of the arithmetic; None: one processor fewer than torch would take
     max_body_bytes: int = 16 * _MIB
     max_bodies_bytes: int | None = None  # of all requests under way; None: one and a half max_body_bytes
     max_rows: int = MAX_ROWS  # of one request

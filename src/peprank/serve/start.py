@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Running:
     """A server that answers."""
 
-    settings: Settings  # with the ports that were taken
+    settings: Settings  # with the ports that were taken, and the threads
     repository: Repository
     stop: Callable[[], None]  # as SIGTERM does; from any thread
 
@@ -53,13 +53,13 @@ def serve(settings: Settings, on_start: Callable[[Running], None], on_leave: Cal
         PeprankError: a port cannot be had, or a model cannot be loaded.
     """
     allow_many_connections()
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    threads = settings.threads or default_threads()
+    torch.set_num_threads(threads)
     with ExitStack() as sockets:
         listeners = [sockets.enter_context(bind(settings.host, settings.port))]
         if settings.admin_port is not None:
             listeners.append(sockets.enter_context(bind(ADMIN_HOST, settings.admin_port)))
-        settings = _with_ports(settings, [listener.getsockname()[1] for listener in listeners])
+        settings = _settled(settings, threads, [listener.getsockname()[1] for listener in listeners])
         metrics = Metrics(access_log=AccessLog(sys.stderr.buffer) if settings.access_log else None)
         repository = Repository(
             settings.path,
@@ -73,8 +73,14 @@ def serve(settings: Settings, on_start: Callable[[Running], None], on_leave: Cal
         _server(settings, repository, metrics, on_start, on_leave).run(listeners)
 
 
-def _with_ports(settings: Settings, ports: list[int]) -> Settings:
-    return replace(settings, port=ports[0], admin_port=ports[1] if len(ports) > 1 else None)
+def default_threads() -> int:
+    """Threads of the arithmetic: one processor is left to all that is not arithmetic, and to the clients beside it."""
+    return max(1, torch.get_num_threads() - 1)
+
+
+def _settled(settings: Settings, threads: int, ports: list[int]) -> Settings:
+    """The settings with what was found for those that were left open."""
+    return replace(settings, threads=threads, port=ports[0], admin_port=ports[1] if len(ports) > 1 else None)
 
 
 def _load(path: Path, name: str, version: str, *, settings: Settings) -> ServedModel:
