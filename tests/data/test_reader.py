@@ -30,6 +30,7 @@ class Numbers:
 
     schema = pa.schema([("row", pa.int64())])
     files: tuple[InputFile, ...] = ()
+    unread: tuple[str, ...] = ()
     log = RepairLog(0)
     is_exact = True
 
@@ -162,6 +163,17 @@ def test_files_of_both_formats_keep_these_promises(tmp_path: Path, file_format: 
     assert rows(0, order) == rows(1, order) == rows(2, order) == rows(4, order)
     assert rows(2, order, 333) == rows(2, order)[333:]
     assert rows(2, order) != rows(2, Order(seed=1, epoch=1, buffer_rows=128))
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_columns_that_nobody_asked_for_are_told_by_name(tmp_path: Path, file_format: FileFormat) -> None:
+    for k, further in enumerate(("b", "a")):
+        table = pa.table({further: [1], "row": [k]})
+        if file_format is FileFormat.PARQUET:
+            pq.write_table(table, tmp_path / f"{k}.parquet")
+        else:
+            pacsv.write_csv(table, tmp_path / f"{k}.csv")
+    assert open_rows([str(tmp_path)], DataSpec(file_format=file_format), [ROW]).unread == ("a", "b")
 
 
 def test_a_batch_within_one_row_group_is_not_copied() -> None:

@@ -67,6 +67,16 @@ def test_the_same_values_in_other_types_train_the_same_bits(config: Path, rows: 
     assert weights(config, rows) == plain
 
 
+@pytest.mark.promise("R-14", "trainings that tell of further columns")
+def test_columns_that_the_config_does_not_read_are_told(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ROWS
+    for k in range(9):
+        rows = rows.append_column(f"more {k}", ROWS["note"])
+    assert train(config, rows) == 0
+    said = "train_input_path: columns that the config does not read: " + ", ".join(f"more {k}" for k in range(8))
+    assert f"{said} and 2 more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "values", "says"),
     [

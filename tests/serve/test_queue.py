@@ -397,8 +397,8 @@ def test_a_queue_that_is_too_long_for_a_deadline_refuses_at_once() -> None:
         fourth = desk.start(model, 4.0, patience_s=100.0)
         await settle()
         with pytest.raises(RequestError, match="too many requests") as refused:  # 2 + 1 + 1 rows before it
-            await desk.ask(model, 5.0, patience_s=3.9)
-        assert (refused.value.status, refused.value.retry_after_s) == (429, 4)
+            await desk.ask(model, 5.0, patience_s=4.3)
+        assert (refused.value.status, refused.value.retry_after_s) == (429, 5)
         second_may_end.set()
         assert await all_of(second, third, fourth) == [[1.0, 2.0], [3.0], [4.0]]
         assert await desk.queue.drain()

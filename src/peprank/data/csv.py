@@ -55,8 +55,10 @@ class CsvSource:
             raise DataError(f"data_config.delimiter = {layout.delimiter!r}: must be one character")
         if not layout.with_header and not layout.columns:
             raise DataError("data_config.with_header = false: name the columns in data_config.input_fields")
+        self._names: set[str] = set()  # of the columns of all files
         self._types = {column.name: _cell_type(column, layout) for column in columns}
         self.files, looks = good_files(files, [self._look(file) for file in files], skip_bad_files, self.log)
+        self.unread = tuple(sorted(self._names.difference(self._types)))
         self._stamps = tuple(stamp for stamp, _ in looks)
         self.schema = settled_schema(self.columns, looks[-1][1])
         self.units = tuple(Unit(file=position) for position in range(len(self.files)))
@@ -84,9 +86,11 @@ class CsvSource:
         try:
             stamp = file.stamp  # before the header: what is written after it is noticed
             found = pa.schema([(name, self._types.get(name, pa.string())) for name in self._header(file)])
-            return stamp, canonical_types(found, self.columns, file.name)
+            types = canonical_types(found, self.columns, file.name)
         except DataError as error:
             return error
+        self._names.update(found.names)
+        return stamp, types
 
     def _header(self, file: InputFile) -> list[str]:
         with _readable(file), file.open_stream() as stream:

@@ -54,10 +54,12 @@ class ParquetSource:
     ) -> None:
         self.columns, self.log = tuple(columns), RepairLog(len(files))
         self._skip_bad_files, self.is_exact = skip_bad_files, not (skip_bad_files or drops_rows(columns))
+        self._names: set[str] = set()  # of the columns of all files
         self._footer = lru_cache(maxsize=KEPT_FOOTERS)(_read_footer)
         with ThreadPoolExecutor(max(num_threads, 1)) as pool:
             outcomes = list(pool.map(self._summary, files))
         self.files, summaries = good_files(files, outcomes, skip_bad_files, self.log)
+        self.unread = tuple(sorted(self._names.difference(column.name for column in columns)))
         self._stamps = tuple(summary.stamp for summary in summaries)
         self.schema = settled_schema(self.columns, _agreed_types(self.files, self.columns, summaries))
         self.units = tuple(
@@ -102,7 +104,9 @@ class ParquetSource:
         try:
             stamp = file.stamp  # before the footer: what is written after it is noticed
             footer = self._footer(file)
-            types = canonical_types(footer.schema.to_arrow_schema(), self.columns, file.name)
+            schema = footer.schema.to_arrow_schema()
+            types = canonical_types(schema, self.columns, file.name)
+            self._names.update(schema.names)
         except DataError as error:
             return error
         return _Summary(types, tuple(footer.row_group(k).num_rows for k in range(footer.num_row_groups)), stamp)

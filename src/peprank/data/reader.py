@@ -64,6 +64,11 @@ class RowReader:
         return tuple(file.name for file in self.source.files)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Columns of the files that nobody asked for, by name."""
+        return self.source.unread
+
+    @property
     def schema(self) -> pa.Schema:
         """Columns and types of every batch."""
         return self.source.schema

@@ -21,6 +21,7 @@ class Source(Protocol):
     """Files of one format, as units of conformed rows."""
 
     files: tuple[InputFile, ...]  # those that are read
+    unread: tuple[str, ...]  # columns of the files that nobody asked for
     schema: pa.Schema  # of all rows
     units: tuple[Unit, ...]  # in file order
     log: RepairLog  # what was left out so far

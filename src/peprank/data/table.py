@@ -22,6 +22,7 @@ class TableSource:
     """
 
     files: tuple[InputFile, ...] = ()
+    unread: tuple[str, ...] = ()
     is_exact = True
 
     def __init__(self, table: pa.Table, columns: Sequence[Column]) -> None:

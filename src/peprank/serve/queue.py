@@ -21,6 +21,7 @@ from peprank.serve.lane import Job, Lane, Model, late
 from peprank.serve.metrics import Metrics
 from peprank.serve.trip import Trip
 
+_MARGIN = 1.1  # a guess of how long work takes is too low as often as too high, and to be late is worse than to refuse
 _NOTHING = np.empty((0, 0), np.float32)
 
 _log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class ModelQueue:
         if trip.deadline_s <= self._clock():
             raise late(trip)
         is_full = lane.num_rows + num_rows > most or len(lane.waiting) >= self._settings.max_requests
-        wait_s = sum(each.work_s() for each in self._lanes.values()) / self._settings.workers
+        wait_s = _MARGIN * sum(each.work_s() for each in self._lanes.values()) / self._settings.workers
         if (
             is_full or self._clock() + wait_s > trip.deadline_s
         ):  # by which scoring must begin: its own rows do not count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from peprank.training.resume import checkpoint_to_resume, weights_to_start_with
 from peprank.training.schedule import settled
 from peprank.training.signals import Deferred
 
+_SHOWN_NAMES = 8  # of a list in a note
 _UNKNOWN_RATE = 0.01  # a feature that does not know more than this share of its values is worth a note
 
 
@@ -135,6 +136,8 @@ class _Run:
         for name, reader in self._readers().items():
             if left_out := len(reader.repairs.bad_files):
                 self._listener.note(f"{name}: {left_out} of {reader.repairs.num_files} files are bad and left out")
+            if reader.unread:
+                self._listener.note(f"{name}: columns that the config does not read: {_listed(reader.unread)}")
         for pattern in self._learner.network.idle_patterns:
             self._listener.note(f"part_optimizers: '{pattern}' has no effect: it matches no parameter that is left")
 
@@ -392,6 +395,11 @@ def _num_steps(spec: PipelineSpec, num_rows: int | None) -> int | None:
         return plan.num_steps
     num_batches = num_rows // data.batch_rows if data.drop_remainder else -(-num_rows // data.batch_rows)
     return -(-num_batches // plan.accumulate_steps) * (plan.num_epochs or 0)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more
 
 
 def _is_due(count: int, every: int | None) -> bool:
