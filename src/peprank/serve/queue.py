@@ -134,9 +134,7 @@ class ModelQueue:
             raise late(trip)
         is_full = lane.num_rows + num_rows > most or len(lane.waiting) >= self._settings.max_requests
         wait_s = _MARGIN * sum(each.work_s() for each in self._lanes.values()) / self._settings.workers
-        if (
-            is_full or self._clock() + wait_s > trip.deadline_s
-        ):  # by which scoring must begin: its own rows do not count
+        if is_full or self._clock() + wait_s > trip.deadline_s:  # its own rows do not count: by then it must begin
             message = f"too many requests for model '{lane.model.name}' wait; try again later"
             raise RequestError(message, status=429, retry_after_s=max(1, math.ceil(wait_s)))
 
