@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from peprank.config import Lowered, lower, parse
+from peprank.errors import ConfigError
+from peprank.spec.single_task import CrossSpec
 from peprank.spec.trunk import GeneralInput, PEPNetSpec
 from tests.config.base import BASE, changed
 
@@ -53,6 +55,17 @@ def test_each_ablation_is_lowered(general_input: GeneralInput) -> None:
     assert trunk.ppnet is not None
     assert trunk.ppnet.detached_priors
     assert lowered.warnings == ()
+
+
+def test_crosses_are_lowered_and_off_by_default() -> None:
+    assert trunk_of(plan(BASE)).cross is None
+    assert trunk_of(plan(with_fields("cross {}"))).cross == CrossSpec(num_layers=3, rank=32)
+    assert trunk_of(plan(with_fields("cross { cross_num: 2 low_rank: 0 }"))).cross == CrossSpec(num_layers=2)
+
+
+def test_a_cross_network_has_a_layer() -> None:
+    with pytest.raises(ConfigError, match=r"pepnet\.cross\.cross_num.*must be at least 1"):
+        plan(with_fields("cross { cross_num: 0 }"))
 
 
 def test_a_suffix_gives_the_priors_tables_of_their_own() -> None:

@@ -144,6 +144,7 @@ def test_our_own_fields_have_tags_from_1000_on() -> None:
         "PEPNet.domain_group_name": 1004,
         "PEPNet.uia_group_name": 1005,
         "PEPNet.general_input": 1006,
+        "PEPNet.cross": 1008,
         "PEPNet.detached_priors": 1007,
         "DeepFM.input_group_names": 1000,
         "DeepFM.task_domain_num": 1001,

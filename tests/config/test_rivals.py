@@ -11,6 +11,7 @@ from peprank.config.rivals import RIVALS, Base, derive
 from peprank.errors import SpecError
 from peprank.models import describe
 from peprank.spec.pipeline import PipelineSpec
+from peprank.spec.single_task import CrossSpec
 from peprank.spec.trunk import GeneralInput, PEPNetSpec
 from tests import tiny
 
@@ -75,10 +76,28 @@ def test_no_checkpoint_is_picked_by_the_judged_rows() -> None:
     assert not lower(parse(derive(base, "base"), "c")).spec.export.best
 
 
+def test_crosses_keep_the_rest_of_pepnet_and_those_that_it_has() -> None:
+    base, crossed = plan("base").model.trunk, plan("pepnet_cross").model.trunk
+    assert isinstance(base, PEPNetSpec)
+    assert crossed == replace(base, cross=CrossSpec(num_layers=3, rank=32))
+    own = replace(BASE, file=parse(tiny.CONFIG.replace("pepnet {", "pepnet { cross { low_rank: 4 }"), "tiny.config"))
+    trunk = lower(parse(derive(own, "pepnet_cross"), "c")).spec.model.trunk
+    assert trunk == replace(base, cross=CrossSpec(num_layers=3, rank=4))
+
+
+def test_without_ppnet_the_towers_beside_crosses_are_scaled() -> None:
+    half = replace(BASE, file=parse(derive(BASE, "epnet"), "epnet.config"))
+    towers = [
+        task.tower.hidden_dims for task in lower(parse(derive(half, "pepnet_cross", width=2.0), "c")).spec.model.tasks
+    ]
+    assert towers == [tuple(2 * dim for dim in half.hidden_dims)] * 2
+
+
 def test_halves_of_pepnet_need_a_pepnet() -> None:
     base = Base(
         file=parse(derive(BASE, "mmoe"), "c"), domain_feature="tab", num_domains=4, embedded=(), linear_init="TORCH"
     )
     assert lower(parse(derive(base, "ple"), "c")).spec.model.trunk
-    with pytest.raises(SpecError, match="needs a base config with pepnet"):
-        derive(base, "epnet")
+    for model in ("epnet", "pepnet_cross"):
+        with pytest.raises(SpecError, match="needs a base config with pepnet"):
+            derive(base, model)

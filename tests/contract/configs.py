@@ -32,6 +32,7 @@ _MODELS = {
     "pepnet": "pepnet { ppnet_hidden_units: [8, 4]",
     "pepnet-attached": "pepnet { ppnet_hidden_units: [8, 4] general_input: ATTACHED",
     "pepnet-left out": "pepnet { ppnet_hidden_units: [8, 4] general_input: LEFT_OUT detached_priors: true",
+    "pepnet-crossed": "pepnet { ppnet_hidden_units: [8, 4] cross { cross_num: 2 low_rank: 3 }",
     "simple_multi_task": f"simple_multi_task {{ {_PRIORS} task_domain_num: 4",
     "shared_bottom": f"shared_bottom {{ {_PRIORS} bottom_mlp {{ hidden_units: [8, 4] dropout_ratio: 0.1 }}",
     "mmoe": f"mmoe {{ {_PRIORS} {_EXPERT} gate_mlp {{ hidden_units: 4 }} num_expert: 2",

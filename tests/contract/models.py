@@ -75,6 +75,11 @@ def _pepnet(epnet: EPNetSpec | None, ppnet: PPNetSpec | None) -> ModelSpec:
     )
 
 
+def _with_cross(spec: ModelSpec, cross: CrossSpec) -> ModelSpec:
+    assert isinstance(spec.trunk, PEPNetSpec)
+    return replace(spec, trunk=replace(spec.trunk, cross=cross))
+
+
 def _with_general_input(spec: ModelSpec, general_input: GeneralInput) -> ModelSpec:
     assert isinstance(spec.trunk, PEPNetSpec)
     return replace(spec, trunk=replace(spec.trunk, general_input=general_input))
@@ -167,10 +172,13 @@ EVERY_PEPNET: dict[str, ModelSpec] = {
     "general_input_left_out": _with_general_input(PAPER, GeneralInput.LEFT_OUT),
     "general_input_left_out_tzrec": _with_general_input(TZREC, GeneralInput.LEFT_OUT),
     "detached_priors": _with_priors(_pepnet(_EPNET, replace(_PPNET, detached_priors=True)), USER, ITEM),
+    "crossed": _with_cross(PAPER, CrossSpec(num_layers=2)),
+    "crossed_low_rank_tzrec": _with_cross(TZREC, CrossSpec(num_layers=1, rank=3)),
     "separate_priors": _with_separate_priors(PAPER),
     "no_epnet": _with_towers(_pepnet(None, _TZREC), _MLP),
     "no_ppnet": _with_towers(_pepnet(_EPNET, None), _MLP),
     "no_gates": _with_towers(_pepnet(None, None), _MLP),
+    "crossed_no_gates": _with_cross(_with_towers(_pepnet(None, None), _MLP), CrossSpec(num_layers=1)),
     "batch_norm": _with_towers(TZREC, replace(_MLP, normalization=Normalization.BATCH)),
     "layer_norm_prelu_classes": _with_towers(
         TZREC, replace(_MLP, normalization=Normalization.LAYER, activation=Activation.PRELU), num_class=3

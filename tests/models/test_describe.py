@@ -85,6 +85,25 @@ def test_ablations_are_told(
     assert epnet.in_dim == widths["domain"] + widths["all"] * ("⊕" in of_epnet)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("crossed", "x_(l+1) = x_0 ⊗ (W_l x_l + b_l) + x_l, l = 0 .. 1"),
+        ("crossed_low_rank_tzrec", "x_(l+1) = x_0 ⊗ (U_l V_l x_l + b_l) + x_l, l = 0 .. 0"),
+    ],
+)
+def test_crosses_are_told(name: str, told: str) -> None:
+    description = describe(EVERY_MODEL[name])
+    x, layers = description.groups[0].dim, 2 if name == "crossed" else 1
+    assert description.model.startswith("PEPNet with crosses")
+    assert description.equations[2:4] == ("x_0 = O_ep", told)
+    assert description.equations[-1] == f"logit_t = Tower_t(H_t^(L+1) ⊕ x_{layers})"
+    assert f"sg(x_{layers})" in description.equations[4]
+    assert description.gates[-1].observes == ((f"x_{layers}", x),)
+    part = next(part for part in description.parts if part.name == "cross network")
+    assert part.multiply_adds == (2 * x * x if name == "crossed" else 2 * 3 * x)
+
+
 def test_towers_on_the_embeddings_are_told_by_one_equation() -> None:
     description = describe(SIMPLE_MULTI_TASK)
     assert description.model == "Simple multi-task"

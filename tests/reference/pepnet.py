@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,13 +44,14 @@ class Net:
     towers: list[list[Linear]]  # the last one is the linear to the logit
     general_input: str = "DETACHED"
     detached_priors: bool = False
+    crosses: Sequence[Linear] = ()  # not of the paper: DCN-V2's, between EPNet and PPNet
 
     def logits(self, main: Array, domain: Array, prior: Array, seen: Seen | None = None) -> Array:
         """Logits [B, T]; `seen` is what stop-gradients pass on, None: the values as they are."""
         rows = []
         for b in range(len(main)):
             of_row = None if seen is None else Seen(seen.e[b], seen.o_ep[b], seen.o_prior[b])
-            rows.append(self._tasks(self.o_ep(main[b], domain[b], of_row), prior[b], of_row))
+            rows.append(self._tasks(self.crossed(self.o_ep(main[b], domain[b], of_row)), prior[b], of_row))
         return np.array(rows)
 
     def o_ep(self, e: Array, e_d: Array, seen: Seen | None = None) -> Array:
@@ -60,6 +62,13 @@ class Net:
         if self.field_dims is not None:
             delta = np.concatenate([[delta[f]] * dim for f, dim in enumerate(self.field_dims)])
         return delta * e
+
+    def crossed(self, x_0: Array) -> Array:
+        """DCN-V2's x_(l+1) = x_0 ⊗ (W_l x_l + b_l) + x_l for one row."""
+        x = x_0
+        for linear in self.crosses:
+            x = np.array([x_0[k] * product + x[k] for k, product in enumerate(linear(x))])
+        return x
 
     def _with_general(self, prior: Array, value: Array, seen: Array) -> Array:
         """What a gate reads: its prior and, unless that is left out, what it scales, as it is or as it was seen."""
@@ -85,6 +94,7 @@ class Net:
                     h = deltas[t * num_layers + layer] * h
             if self.wiring != "TZREC":  # the logit layer is a layer too
                 h = _chunk(deltas[-1], t, num_tasks) * h
+            h = np.concatenate([h, o_ep]) if self.crosses else h
             for linear in self.towers[t][:-1]:
                 h = np.maximum(linear(h), 0)
             logits.append(float(self.towers[t][-1](h)[0]))

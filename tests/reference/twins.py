@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from peprank.models.pepnet import PEPNet
-from peprank.nn import MLP, EPNet, GateNU, PPNet, Tower, Towers
+from peprank.nn import MLP, EPNet, GateNU, MatrixCross, PPNet, Tower, Towers
 from peprank.nn.gate import GeneralInputName
 from peprank.nn.ppnet import WiringName
 from tests.reference.differences import largest_gap
@@ -30,12 +30,14 @@ class Variant(NamedTuple):
     by_field: bool = False
     general: GeneralInputName = "DETACHED"
     detached_priors: bool = False
+    crosses: int = 0
 
 
 WIRINGS: tuple[WiringName, ...] = ("PAPER", "HIDDEN_ONLY", "TZREC")
 _GENERAL: tuple[GeneralInputName, ...] = ("DETACHED", "ATTACHED", "LEFT_OUT")
 VARIANTS = (
     *(Variant(wiring, by_field=True) for wiring in WIRINGS),
+    *(Variant(wiring, crosses=2) for wiring in WIRINGS),
     *(
         Variant(wiring, general=general, detached_priors=detached)
         for wiring, general, detached in itertools.product(WIRINGS, _GENERAL, (False, True))
@@ -71,7 +73,8 @@ class Twins:
         loss = F.binary_cross_entropy_with_logits(self.logits(), torch.from_numpy(self.labels), reduction="none")
         torch.autograd.backward(loss.mean(0).sum())
         main, domain, prior = (self.groups[name].detach().numpy().copy() for name in ("all", "domain", "uia"))
-        seen = Seen(main, np.array([self.net.o_ep(e, d) for e, d in zip(main, domain, strict=True)]), prior)
+        o_ep = (self.net.o_ep(e, d) for e, d in zip(main, domain, strict=True))
+        seen = Seen(main, np.array([self.net.crossed(row) for row in o_ep]), prior)
         for value in self._values():
             value.grad = torch.zeros_like(value) if value.grad is None else value.grad  # no path leads to it
         return largest_gap(self._values(), lambda: total_loss(self.reference_logits(seen), self.labels), eps)
@@ -97,15 +100,18 @@ def twins(kind: Variant, *, seed: int = 0) -> Twins:
         general=general,
         detached_priors=kind.detached_priors,
     )
-    trunk = PEPNet("all", MAIN, TASKS, domain_group="domain", epnet=epnet, prior_group="uia", ppnet=ppnet).double()
-    towers = Towers([lambda: Tower(MLP(WIDTHS[-1], (4,)))] * TASKS).double()
+    cross = MatrixCross(MAIN, kind.crosses) if kind.crosses else None
+    trunk = PEPNet(
+        "all", MAIN, TASKS, domain_group="domain", epnet=epnet, prior_group="uia", ppnet=ppnet, cross=cross
+    ).double()
+    towers = Towers([lambda: Tower(MLP(trunk.out_dim, (4,)))] * TASKS).double()
     widths = {"all": MAIN, "domain": DOMAIN, "uia": PRIOR}
     groups = {name: torch.randn(5, dim, dtype=torch.float64, requires_grad=True) for name, dim in widths.items()}
     labels = torch.randint(2, (5, TASKS)).double().numpy()
-    return Twins(trunk, towers, _net(kind, epnet, ppnet, towers), groups, labels)
+    return Twins(trunk, towers, _net(kind, epnet, ppnet, towers, cross), groups, labels)
 
 
-def _net(kind: Variant, epnet: EPNet, ppnet: PPNet, towers: Towers) -> Net:
+def _net(kind: Variant, epnet: EPNet, ppnet: PPNet, towers: Towers, cross: MatrixCross | None) -> Net:
     bank = ppnet.gates
     starts = [sum(bank.hidden_dims[:k]) for k in range(len(bank.hidden_dims))]
     hidden = _linear(bank.hidden)
@@ -122,6 +128,7 @@ def _net(kind: Variant, epnet: EPNet, ppnet: PPNet, towers: Towers) -> Net:
         [[_linear(part) for part in task.modules() if isinstance(part, nn.Linear)] for task in towers.tasks],
         general_input=kind.general,
         detached_priors=kind.detached_priors,
+        crosses=() if cross is None else [_linear(layer) for layer in cross.layers],
     )
 
 

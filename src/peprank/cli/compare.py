@@ -38,8 +38,8 @@ EPILOG = """example:
   peprank compare a.config b.config --seeds 3 --out runs/a-or-b
 
 models:
-  pepnet (the config's own), epnet, ppnet, simple_multi_task, shared_bottom, specific_top, specific_all, mmoe, ple,
-  ple_md, star, hmoe, m3oe, deepfm, dcn_v1, dcn_v2, xdeepfm, trees; docs/compare.md says what each is
+  pepnet (the config's own), epnet, ppnet, pepnet_cross, simple_multi_task, shared_bottom, specific_top, specific_all,
+  mmoe, ple, ple_md, star, hmoe, m3oe, deepfm, dcn_v1, dcn_v2, xdeepfm, trees; docs/compare.md says what each is
   mmoe@domain: one net per domain; mmoe@task: one per task; mmoe@domain@task: one per domain and task
   single: simple_multi_task@domain@task, what joining domains and tasks has to beat
 """

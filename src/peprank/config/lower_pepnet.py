@@ -7,6 +7,7 @@ from typing import Final
 
 from peprank.config.lower_groups import Groups
 from peprank.config.lower_inputs import Inputs, note_no_group
+from peprank.config.lower_single_task import matrix_cross
 from peprank.config.lower_towers import one_or_all
 from peprank.config.place import Place, listing
 from peprank.config.protos import pipeline_pb2 as pb
@@ -41,6 +42,7 @@ def pepnet(msg: pb.PEPNet, at: Place, known: Groups) -> tuple[PEPNetSpec, Inputs
         epnet=_epnet(msg, at) if has_epnet else None,
         ppnet=_ppnet(msg, at) if has_ppnet else None,
         general_input=GeneralInput(pb.PEPNetGeneralInput.Name(msg.general_input)),
+        cross=matrix_cross(msg.cross, at["cross"]) if msg.HasField("cross") else None,
     )
     _check_wiring(msg, at, trunk)
     if has_ppnet and msg.detached_priors:

@@ -65,13 +65,18 @@ def dcn_v1(msg: pb.DCNV1, at: Place, known: Groups) -> tuple[DCNv1Spec | None, I
 def dcn_v2(msg: pb.DCNV2, at: Place, known: Groups) -> tuple[DCNv2Spec | None, Inputs]:
     """A cross network of matrices, stacked on an MLP or beside one."""
     inputs = one_input(msg.input_group_names, at, known)
-    cross = at["cross"].build(CrossSpec, num_layers=msg.cross.cross_num, rank=msg.cross.low_rank or None)
+    cross = matrix_cross(msg.cross, at["cross"])
     final = layers(msg.final, at["final"])
     backbone, deep = layers(msg.backbone, at["backbone"]), layers(msg.deep, at["deep"])
     if cross is None or final is None:
         return None, inputs
     trunk = at.build(DCNv2Spec, group=inputs.name, cross=cross, final=final, backbone=backbone, deep=deep)
     return trunk, inputs
+
+
+def matrix_cross(msg: pb.CrossV2, at: Place) -> CrossSpec | None:
+    """Layers of a cross network of matrices."""
+    return at.build(CrossSpec, num_layers=msg.cross_num, rank=msg.low_rank or None)
 
 
 def deepfm(msg: pb.DeepFM, at: Place, known: Groups) -> tuple[DeepFMSpec | None, Inputs]:

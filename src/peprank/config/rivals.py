@@ -97,12 +97,27 @@ def _same(base: Base, model: pb.ModelConfig, width: float) -> None:
     """The base's own model."""
 
 
+def _crossed(base: Base, model: pb.ModelConfig, width: float) -> None:
+    """PEPNet with a cross network between EPNet and PPNet."""
+    _check_pepnet(base, "pepnet_cross")
+    trunk, hidden = model.pepnet, _scaled(base.hidden_dims, width)
+    trunk.cross.SetInParent()
+    if trunk.ppnet_hidden_units:
+        trunk.ppnet_hidden_units[:] = hidden
+    else:
+        _set_layers(trunk.task_towers, hidden)
+
+
+def _check_pepnet(base: Base, rival: str) -> None:
+    if base.kind != "pepnet":
+        raise SpecError("--models", rival, "needs a base config with pepnet { ... } in it")
+
+
 def _without(half: str) -> Callable[[Base, pb.ModelConfig, float], None]:
     """PEPNet with one of its halves; the features that only the other half read join the main group."""
 
     def turn(base: Base, model: pb.ModelConfig, width: float) -> None:
-        if base.kind != "pepnet":
-            raise SpecError("--models", f"without {half}", "needs a base config with pepnet { ... } in it")
+        _check_pepnet(base, f"without {half}")
         trunk = model.pepnet
         group = trunk.domain_group_name if half == "epnet" else trunk.uia_group_name
         _into_main(model, group, trunk.main_group_name)
@@ -205,6 +220,7 @@ RIVALS: Final[Mapping[str, Callable[[Base, pb.ModelConfig, float], None]]] = {
     "base": _same,
     "epnet": _without("ppnet"),
     "ppnet": _without("epnet"),
+    "pepnet_cross": _crossed,
     "simple_multi_task": _rival("simple_multi_task { $inputs }", tower_layers=None),
     "shared_bottom": _rival(f"shared_bottom {{ $inputs bottom_mlp {_MLP} }}"),
     "specific_top": _rival(f"shared_bottom {{ $inputs bottom_mlp {_MLP} task_domain_num: $domains }}"),

@@ -100,7 +100,7 @@ ACTED_ON: Final[Mapping[str, str]] = {
     "PEPNet": """
         epnet_hidden_unit epnet_gamma epnet_gate ppnet_hidden_units ppnet_activation ppnet_dropout_ratio ppnet_gamma
         ppnet_gate_hidden_unit wiring domain_input_name task_domain_num task_towers main_group_name domain_group_name
-        uia_group_name general_input detached_priors""",
+        uia_group_name general_input detached_priors cross""",
     "DeepFM": "deep final wide_embedding_dim wide_init_fn input_group_names task_domain_num task_towers",
     "xDeepFM": "cin deep final wide_embedding_dim wide_init_fn input_group_names task_domain_num task_towers",
     "CIN": "cin_layer_size",

@@ -87,7 +87,7 @@ class FoldedRanker:
         self._once = tuple(dict.fromkeys(field.feature for field in inputs.u.fields))
         self._read_once, self._read_each = (Reader(ranker.embeddings, layout.fields) for layout in (inputs.u, inputs.x))
         self._trunk = FoldedPEPNet(ranker.trunk, inputs, arithmetic)
-        self._towers = FoldedTowers(ranker.towers, self._trunk.scale, self._trunk.order, arithmetic)
+        self._towers = FoldedTowers(ranker.towers, self._trunk.scales, self._trunk.order, arithmetic)
 
     def __call__(self, features: Features) -> Tensor:
         """Logits [B, K], float32 at least; call it where gradients are off."""

@@ -23,9 +23,10 @@ class Weights(NamedTuple):
         bias = matrix.new_zeros(matrix.shape[1]) if linear.bias is None else linear.bias.detach().double()
         return Weights(matrix, bias)
 
-    def scaled(self, factor: float) -> Weights:
-        """The map of `factor` x."""
-        return Weights(self.matrix * factor, self.bias)
+    def scaled(self, factor: float | Tensor) -> Weights:
+        """The map of `factor` x; several factors [inputs]: one per column."""
+        factors = torch.as_tensor(factor, dtype=self.matrix.dtype)
+        return Weights(self.matrix * factors.unsqueeze(-1), self.bias)
 
     def with_inputs(self, order: Tensor) -> Weights:
         """The map of an input whose column k was column `order[k]`."""

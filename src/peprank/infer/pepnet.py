@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
+from functools import reduce
 from itertools import accumulate
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from peprank.infer.columns import Layout
 from peprank.infer.maps import Arithmetic, TwoInputs, Weights
 from peprank.models.pepnet import PEPNet
-from peprank.nn import EmbeddingGroups, EPNet, Field, PPNet
+from peprank.nn import EmbeddingGroups, EPNet, Field, MatrixCross, PPNet
 
 
 class Inputs:
@@ -84,7 +85,10 @@ class FoldedEPNet:
 
 
 class FoldedPPNet:
-    """PPNet: u, x, O_ep / `scale` -> what each task's last layer gives, divided by gamma [T, B, h_L]."""
+    """PPNet: u, x, O_ep / `scale` -> what each task's last layer gives, divided by gamma [T, B, h_L].
+
+    What it reads as O_ep is crossed where the model has crosses.
+    """
 
     def __init__(self, ppnet: PPNet, inputs: Inputs, scale: float, arithmetic: Arithmetic) -> None:
         self._inputs, self._num_tasks, self._reads_o_ep = inputs, ppnet.num_tasks, ppnet.general != "LEFT_OUT"
@@ -173,25 +177,55 @@ def _linears(layers: nn.Module) -> list[nn.Linear]:
     return [layer for layer in layers.children() if isinstance(layer, nn.Linear)]
 
 
-class FoldedPEPNet:
-    """The trunk: u, x -> what each task's tower reads, divided by `scale` [T, B, H].
+class FoldedCross:
+    """A cross network: O_ep / `scale` -> what its last layer gives, divided by `scale` as well [B, M]."""
 
-    `order`: where the towers read O_ep, their input's column k stands in the model at `order[k]`; else None.
+    def __init__(self, cross: MatrixCross, order: Tensor, scale: float, arithmetic: Arithmetic) -> None:
+        self._layers = []
+        for layer in cross.layers:
+            maps = [Weights.of(part) for part in layer.modules() if isinstance(part, nn.Linear)]  # two of limited rank
+            maps[0] = maps[0].with_inputs(order).scaled(scale)
+            maps[-1] = maps[-1].with_outputs(order)
+            self._layers.append([arithmetic.map(weights) for weights in maps])
+
+    def __call__(self, o_ep: Tensor) -> Tensor:
+        """[B, M]."""
+        x = o_ep
+        for maps in self._layers:
+            factor = reduce(lambda columns, affine: affine(columns), maps, x)
+            x = torch.addcmul(x, o_ep, factor)
+        return x
+
+
+class FoldedPEPNet:
+    """The trunk: u, x -> what each task's tower reads [T, B, H].
+
+    Its column k is column `order[k]` of the model's, divided by `scales[k]`.
     """
 
     def __init__(self, trunk: PEPNet, inputs: Inputs, arithmetic: Arithmetic) -> None:
         self._inputs, self._num_tasks = inputs, trunk.num_tasks
+        scale = 1.0 if trunk.epnet is None else trunk.epnet.gate.gamma  # of O_ep
         self._epnet = None if trunk.epnet is None else FoldedEPNet(trunk.epnet, inputs, arithmetic)
-        self._ppnet = None
-        self.scale = 1.0 if trunk.epnet is None else trunk.epnet.gate.gamma
-        self.order: Tensor | None = inputs.order
-        if trunk.ppnet is not None:
-            self._ppnet = FoldedPPNet(trunk.ppnet, inputs, self.scale, arithmetic)
-            self.scale, self.order = trunk.ppnet.gates.gamma, None
+        self._ppnet = None if trunk.ppnet is None else FoldedPPNet(trunk.ppnet, inputs, scale, arithmetic)
+        self._cross = None if trunk.cross is None else FoldedCross(trunk.cross, inputs.order, scale, arithmetic)
+        of_ppnet, gamma = (0, 1.0) if trunk.ppnet is None else (trunk.ppnet.out_dim, trunk.ppnet.gates.gamma)
+        of_x = inputs.order[: trunk.out_dim - of_ppnet]  # all or none of it
+        self.order = torch.cat([torch.arange(of_ppnet), of_ppnet + of_x])
+        self.scales = torch.cat([_factors(of_ppnet, gamma), _factors(len(of_x), scale)])
 
     def __call__(self, u: Tensor, x: Tensor) -> Tensor:
         """[T, B, H]."""
         o_ep = self._inputs.e(u, x)
         if self._epnet is not None:
             o_ep.mul_(self._epnet(u, x))
-        return o_ep.expand(self._num_tasks, -1, -1) if self._ppnet is None else self._ppnet(u, x, o_ep)
+        crossed = o_ep if self._cross is None else self._cross(o_ep)
+        crossed_of_tasks = crossed.expand(self._num_tasks, -1, -1)
+        if self._ppnet is None:
+            return crossed_of_tasks
+        hidden = self._ppnet(u, x, crossed)
+        return hidden if self._cross is None else torch.cat([hidden, crossed_of_tasks], dim=2)
+
+
+def _factors(num: int, factor: float) -> Tensor:
+    return torch.full((num,), factor, dtype=torch.float64)

@@ -18,15 +18,15 @@ class FoldedTower:
 
     Args:
         towers: without offsets. Several: what follows their maps has no weights.
-        scale: what their input is to be multiplied by.
-        order: where column k of their input stands in the model; None: at k.
+        scales: what the columns of their input are to be multiplied by, [H].
+        order: where column k of their input stands in the model, int64 [H].
         arithmetic: of all but the logits, which are computed in float32 at least.
 
     Shapes: [T, B, H] -> [B, T·C].
     """
 
-    def __init__(self, towers: Sequence[Tower], scale: float, order: Tensor | None, arithmetic: Arithmetic) -> None:
-        maps = [_maps(tower, scale, order) for tower in towers]
+    def __init__(self, towers: Sequence[Tower], scales: Tensor, order: Tensor, arithmetic: Arithmetic) -> None:
+        maps = [_maps(tower, scales, order) for tower in towers]
         *layers, logits = zip(*maps, strict=True)
         follow = [
             [deepcopy(part).to(arithmetic.dtype) for part in _what_follows(layer)] for layer in towers[0].mlp.layers
@@ -44,11 +44,10 @@ class FoldedTower:
         return self._logits(hidden.to(self._logit_dtype)).transpose(0, 1).flatten(1)
 
 
-def _maps(tower: Tower, scale: float, order: Tensor | None) -> list[Weights]:
+def _maps(tower: Tower, scales: Tensor, order: Tensor) -> list[Weights]:
     """A tower's maps, input to logits."""
     first, *later = [*map(_map, tower.mlp.layers), Weights.of(tower.logit)]
-    first = first.scaled(scale)
-    return [first if order is None else first.with_inputs(order), *later]
+    return [first.with_inputs(order).scaled(scales), *later]
 
 
 def _map(layer: nn.Module) -> Weights:
@@ -85,17 +84,17 @@ class FoldedTowers:
 
     Args:
         towers: as trained.
-        scale, order, arithmetic: as `FoldedTower` takes them.
+        scales, order, arithmetic: as `FoldedTower` takes them.
 
     Shapes: hidden [T, B, H], domain int64 [B] -> logits [B, K].
     """
 
-    def __init__(self, towers: Towers, scale: float, order: Tensor | None, arithmetic: Arithmetic) -> None:
+    def __init__(self, towers: Towers, scales: Tensor, order: Tensor, arithmetic: Arithmetic) -> None:
         shapes = [_shape(task, tower) for task, tower in enumerate(towers.of_domain(0))]
         groups = [list(tasks) for _, tasks in groupby(range(len(shapes)), key=lambda task: shapes[task])]
         self._reads = [slice(tasks[0], tasks[-1] + 1) for tasks in groups]
         self._by_domain = [
-            [FoldedTower(towers.of_domain(domain)[reads], scale, order, arithmetic) for reads in self._reads]
+            [FoldedTower(towers.of_domain(domain)[reads], scales, order, arithmetic) for reads in self._reads]
             for domain in range(towers.num_domains)
         ]
 

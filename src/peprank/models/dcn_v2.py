@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from peprank.models.description import TrunkDescription, counted
+from peprank.models.description import TrunkDescription, counted, cross_equation
 from peprank.nn import MLP, MatrixCross
 
 
@@ -52,9 +52,8 @@ class DCNv2(nn.Module):
         )
 
     def _equations(self) -> Iterator[str]:
-        weight = "W_l" if self.cross.rank is None else "U_l V_l"
         yield f"x = {self.group}"
         yield f"x_0 = {'Backbone(x)' if self.backbone.hidden_dims else 'x'}"
-        yield f"x_(l+1) = x_0 ⊗ ({weight} x_l + b_l) + x_l, l = 0 .. {len(self.cross) - 1}"
+        yield cross_equation(self.cross)
         yield f"h = Final(x_{len(self.cross)}{'' if self.deep is None else ' ⊕ Deep(x)'})"
         yield "logit_t = Tower_t(h)"

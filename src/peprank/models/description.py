@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from peprank.nn import CIN, SoftmaxGate
+from peprank.nn import CIN, MatrixCross, SoftmaxGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +124,12 @@ def _multiply_adds(module: nn.Module) -> int:
     if isinstance(module, nn.Linear):
         return module.weight.numel()
     return sum(map(_multiply_adds, module.children()))
+
+
+def cross_equation(cross: MatrixCross) -> str:
+    """That of its layers."""
+    weight = "W_l" if cross.rank is None else "U_l V_l"
+    return f"x_(l+1) = x_0 ⊗ ({weight} x_l + b_l) + x_l, l = 0 .. {len(cross) - 1}"
 
 
 def described_softmax(name: str, source: str, gate: nn.Module, scales: str) -> GateDescription:

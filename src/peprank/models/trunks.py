@@ -14,7 +14,7 @@ from peprank.models.ple import PLE
 from peprank.models.ranker import Trunk
 from peprank.models.shared_bottom import SharedBottom
 from peprank.models.simple_multi_task import SimpleMultiTask
-from peprank.nn import MLP, EPNet, Experts, Extraction, PPNet, SoftmaxGate
+from peprank.nn import MLP, EPNet, Experts, Extraction, MatrixCross, PPNet, SoftmaxGate
 from peprank.spec.domain_experts import HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.mlp import MLPSpec
 from peprank.spec.model import ModelSpec
@@ -74,7 +74,14 @@ def _pepnet(spec: PEPNetSpec, model: ModelSpec) -> PEPNet:
         epnet=_epnet(spec, model),
         prior_group=spec.ppnet.group if spec.ppnet else "",
         ppnet=_ppnet(spec, model),
+        cross=_cross(spec, model),
     )
+
+
+def _cross(spec: PEPNetSpec, model: ModelSpec) -> MatrixCross | None:
+    if spec.cross is None:
+        return None
+    return MatrixCross(model.group(spec.main_group).dim, spec.cross.num_layers, rank=spec.cross.rank)
 
 
 def _epnet(spec: PEPNetSpec, model: ModelSpec) -> EPNet | None:

@@ -10,7 +10,7 @@ from peprank.errors import SpecError
 from peprank.spec.domain_experts import HMoESpec, M3oESpec, PLEMDSpec
 from peprank.spec.mlp import Activation, MLPSpec, check_dropouts, check_has_layers, check_widths
 from peprank.spec.multi_domain import StarSpec
-from peprank.spec.single_task import DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
+from peprank.spec.single_task import CrossSpec, DCNv1Spec, DCNv2Spec, DeepFMSpec, XDeepFMSpec
 
 
 class Wiring(Enum):
@@ -80,6 +80,7 @@ class PEPNetSpec:
     epnet: EPNetSpec | None = None
     ppnet: PPNetSpec | None = None
     general_input: GeneralInput = GeneralInput.DETACHED
+    cross: CrossSpec | None = None  # between EPNet and PPNet; not of the paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,31 +27,31 @@ from peprank.config.protos import metric_pb2 as peprank_dot_config_dot_protos_do
 from peprank.config.protos import module_pb2 as peprank_dot_config_dot_protos_dot_module__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+peprank/config/protos/multi_task_rank.proto\x12\x0epeprank.protos\x1a peprank/config/protos/loss.proto\x1a\"peprank/config/protos/metric.proto\x1a\"peprank/config/protos/module.proto\"\xf2\x04\n\x06PEPNet\x12\x19\n\x11\x65pnet_hidden_unit\x18\x01 \x01(\r\x12\x16\n\x0b\x65pnet_gamma\x18\x02 \x01(\x02:\x01\x32\x12\x1a\n\x12ppnet_hidden_units\x18\x03 \x03(\r\x12!\n\x10ppnet_activation\x18\x04 \x01(\t:\x07nn.ReLU\x12\x1b\n\x13ppnet_dropout_ratio\x18\x05 \x03(\x02\x12\x16\n\x0bppnet_gamma\x18\x06 \x01(\x02:\x01\x32\x12\x19\n\x11\x64omain_input_name\x18\x07 \x01(\t\x12\x1a\n\x0ftask_domain_num\x18\x08 \x01(\r:\x01\x31\x12.\n\x0btask_towers\x18\t \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x34\n\x06wiring\x18\xe8\x07 \x01(\x0e\x32\x1c.peprank.protos.PEPNetWiring:\x05TZREC\x12\x1f\n\x16ppnet_gate_hidden_unit\x18\xe9\x07 \x01(\r\x12;\n\nepnet_gate\x18\xea\x07 \x01(\x0e\x32\x1d.peprank.protos.EPNetGateKind:\x07\x45LEMENT\x12\x1d\n\x0fmain_group_name\x18\xeb\x07 \x01(\t:\x03\x61ll\x12\"\n\x11\x64omain_group_name\x18\xec\x07 \x01(\t:\x06\x64omain\x12\x1c\n\x0euia_group_name\x18\xed\x07 \x01(\t:\x03uia\x12\x44\n\rgeneral_input\x18\xee\x07 \x01(\x0e\x32\".peprank.protos.PEPNetGeneralInput:\x08\x44\x45TACHED\x12\x1f\n\x0f\x64\x65tached_priors\x18\xef\x07 \x01(\x08:\x05\x66\x61lse\"z\n\x0fSimpleMultiTask\x12.\n\x0btask_towers\x18\x01 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xd6\x01\n\x04MMoE\x12\'\n\nexpert_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12%\n\x08gate_mlp\x18\x02 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\x15\n\nnum_expert\x18\x03 \x02(\r:\x01\x33\x12.\n\x0btask_towers\x18\x04 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xae\x01\n\x03PLE\x12>\n\x13\x65xtraction_networks\x18\x01 \x03(\x0b\x32!.peprank.protos.ExtractionNetwork\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xb6\x01\n\x11\x45xtractionNetwork\x12\x14\n\x0cnetwork_name\x18\x01 \x02(\t\x12\x1b\n\x13\x65xpert_num_per_task\x18\x02 \x02(\r\x12\x11\n\tshare_num\x18\x03 \x01(\r\x12,\n\x0ftask_expert_net\x18\x04 \x02(\x0b\x32\x13.peprank.protos.MLP\x12-\n\x10share_expert_net\x18\x05 \x01(\x0b\x32\x13.peprank.protos.MLP\"\xa0\x01\n\x0cSharedBottom\x12\'\n\nbottom_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xb9\x03\n\tTaskTower\x12\x12\n\ntower_name\x18\x01 \x02(\t\x12\x12\n\nlabel_name\x18\x02 \x02(\t\x12-\n\x07metrics\x18\x03 \x03(\x0b\x32\x1c.peprank.protos.MetricConfig\x12\x38\n\rtrain_metrics\x18\x14 \x03(\x0b\x32!.peprank.protos.TrainMetricConfig\x12*\n\x06losses\x18\x04 \x03(\x0b\x32\x1a.peprank.protos.LossConfig\x12\x14\n\tnum_class\x18\x05 \x01(\r:\x01\x31\x12 \n\x03mlp\x18\x06 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\x11\n\x06weight\x18\x07 \x01(\x02:\x01\x31\x12\x1a\n\x12sample_weight_name\x18\x08 \x01(\t\x12\"\n\x1atask_space_indicator_label\x18\t \x01(\t\x12\x1f\n\x14in_task_space_weight\x18\n \x01(\x02:\x01\x31\x12 \n\x15out_task_space_weight\x18\x0b \x01(\x02:\x01\x31\x12!\n\x16pareto_min_loss_weight\x18\x0c \x01(\x02:\x01\x30*5\n\x0cPEPNetWiring\x12\t\n\x05TZREC\x10\x00\x12\t\n\x05PAPER\x10\x01\x12\x0f\n\x0bHIDDEN_ONLY\x10\x02*\'\n\rEPNetGateKind\x12\x0b\n\x07\x45LEMENT\x10\x00\x12\t\n\x05\x46IELD\x10\x01*>\n\x12PEPNetGeneralInput\x12\x0c\n\x08\x44\x45TACHED\x10\x00\x12\x0c\n\x08\x41TTACHED\x10\x01\x12\x0c\n\x08LEFT_OUT\x10\x02')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+peprank/config/protos/multi_task_rank.proto\x12\x0epeprank.protos\x1a peprank/config/protos/loss.proto\x1a\"peprank/config/protos/metric.proto\x1a\"peprank/config/protos/module.proto\"\x9b\x05\n\x06PEPNet\x12\x19\n\x11\x65pnet_hidden_unit\x18\x01 \x01(\r\x12\x16\n\x0b\x65pnet_gamma\x18\x02 \x01(\x02:\x01\x32\x12\x1a\n\x12ppnet_hidden_units\x18\x03 \x03(\r\x12!\n\x10ppnet_activation\x18\x04 \x01(\t:\x07nn.ReLU\x12\x1b\n\x13ppnet_dropout_ratio\x18\x05 \x03(\x02\x12\x16\n\x0bppnet_gamma\x18\x06 \x01(\x02:\x01\x32\x12\x19\n\x11\x64omain_input_name\x18\x07 \x01(\t\x12\x1a\n\x0ftask_domain_num\x18\x08 \x01(\r:\x01\x31\x12.\n\x0btask_towers\x18\t \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x34\n\x06wiring\x18\xe8\x07 \x01(\x0e\x32\x1c.peprank.protos.PEPNetWiring:\x05TZREC\x12\x1f\n\x16ppnet_gate_hidden_unit\x18\xe9\x07 \x01(\r\x12;\n\nepnet_gate\x18\xea\x07 \x01(\x0e\x32\x1d.peprank.protos.EPNetGateKind:\x07\x45LEMENT\x12\x1d\n\x0fmain_group_name\x18\xeb\x07 \x01(\t:\x03\x61ll\x12\"\n\x11\x64omain_group_name\x18\xec\x07 \x01(\t:\x06\x64omain\x12\x1c\n\x0euia_group_name\x18\xed\x07 \x01(\t:\x03uia\x12\x44\n\rgeneral_input\x18\xee\x07 \x01(\x0e\x32\".peprank.protos.PEPNetGeneralInput:\x08\x44\x45TACHED\x12\x1f\n\x0f\x64\x65tached_priors\x18\xef\x07 \x01(\x08:\x05\x66\x61lse\x12\'\n\x05\x63ross\x18\xf0\x07 \x01(\x0b\x32\x17.peprank.protos.CrossV2\"z\n\x0fSimpleMultiTask\x12.\n\x0btask_towers\x18\x01 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xd6\x01\n\x04MMoE\x12\'\n\nexpert_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12%\n\x08gate_mlp\x18\x02 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\x15\n\nnum_expert\x18\x03 \x02(\r:\x01\x33\x12.\n\x0btask_towers\x18\x04 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xae\x01\n\x03PLE\x12>\n\x13\x65xtraction_networks\x18\x01 \x03(\x0b\x32!.peprank.protos.ExtractionNetwork\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xb6\x01\n\x11\x45xtractionNetwork\x12\x14\n\x0cnetwork_name\x18\x01 \x02(\t\x12\x1b\n\x13\x65xpert_num_per_task\x18\x02 \x02(\r\x12\x11\n\tshare_num\x18\x03 \x01(\r\x12,\n\x0ftask_expert_net\x18\x04 \x02(\x0b\x32\x13.peprank.protos.MLP\x12-\n\x10share_expert_net\x18\x05 \x01(\x0b\x32\x13.peprank.protos.MLP\"\xa0\x01\n\x0cSharedBottom\x12\'\n\nbottom_mlp\x18\x01 \x02(\x0b\x32\x13.peprank.protos.MLP\x12.\n\x0btask_towers\x18\x02 \x03(\x0b\x32\x19.peprank.protos.TaskTower\x12\x1a\n\x11input_group_names\x18\xe8\x07 \x03(\t\x12\x1b\n\x0ftask_domain_num\x18\xe9\x07 \x01(\r:\x01\x31\"\xb9\x03\n\tTaskTower\x12\x12\n\ntower_name\x18\x01 \x02(\t\x12\x12\n\nlabel_name\x18\x02 \x02(\t\x12-\n\x07metrics\x18\x03 \x03(\x0b\x32\x1c.peprank.protos.MetricConfig\x12\x38\n\rtrain_metrics\x18\x14 \x03(\x0b\x32!.peprank.protos.TrainMetricConfig\x12*\n\x06losses\x18\x04 \x03(\x0b\x32\x1a.peprank.protos.LossConfig\x12\x14\n\tnum_class\x18\x05 \x01(\r:\x01\x31\x12 \n\x03mlp\x18\x06 \x01(\x0b\x32\x13.peprank.protos.MLP\x12\x11\n\x06weight\x18\x07 \x01(\x02:\x01\x31\x12\x1a\n\x12sample_weight_name\x18\x08 \x01(\t\x12\"\n\x1atask_space_indicator_label\x18\t \x01(\t\x12\x1f\n\x14in_task_space_weight\x18\n \x01(\x02:\x01\x31\x12 \n\x15out_task_space_weight\x18\x0b \x01(\x02:\x01\x31\x12!\n\x16pareto_min_loss_weight\x18\x0c \x01(\x02:\x01\x30*5\n\x0cPEPNetWiring\x12\t\n\x05TZREC\x10\x00\x12\t\n\x05PAPER\x10\x01\x12\x0f\n\x0bHIDDEN_ONLY\x10\x02*\'\n\rEPNetGateKind\x12\x0b\n\x07\x45LEMENT\x10\x00\x12\t\n\x05\x46IELD\x10\x01*>\n\x12PEPNetGeneralInput\x12\x0c\n\x08\x44\x45TACHED\x10\x00\x12\x0c\n\x08\x41TTACHED\x10\x01\x12\x0c\n\x08LEFT_OUT\x10\x02')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'peprank.config.protos.multi_task_rank_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PEPNETWIRING']._serialized_start=2108
-  _globals['_PEPNETWIRING']._serialized_end=2161
-  _globals['_EPNETGATEKIND']._serialized_start=2163
-  _globals['_EPNETGATEKIND']._serialized_end=2202
-  _globals['_PEPNETGENERALINPUT']._serialized_start=2204
-  _globals['_PEPNETGENERALINPUT']._serialized_end=2266
+  _globals['_PEPNETWIRING']._serialized_start=2149
+  _globals['_PEPNETWIRING']._serialized_end=2202
+  _globals['_EPNETGATEKIND']._serialized_start=2204
+  _globals['_EPNETGATEKIND']._serialized_end=2243
+  _globals['_PEPNETGENERALINPUT']._serialized_start=2245
+  _globals['_PEPNETGENERALINPUT']._serialized_end=2307
   _globals['_PEPNET']._serialized_start=170
-  _globals['_PEPNET']._serialized_end=796
-  _globals['_SIMPLEMULTITASK']._serialized_start=798
-  _globals['_SIMPLEMULTITASK']._serialized_end=920
-  _globals['_MMOE']._serialized_start=923
-  _globals['_MMOE']._serialized_end=1137
-  _globals['_PLE']._serialized_start=1140
-  _globals['_PLE']._serialized_end=1314
-  _globals['_EXTRACTIONNETWORK']._serialized_start=1317
-  _globals['_EXTRACTIONNETWORK']._serialized_end=1499
-  _globals['_SHAREDBOTTOM']._serialized_start=1502
-  _globals['_SHAREDBOTTOM']._serialized_end=1662
-  _globals['_TASKTOWER']._serialized_start=1665
-  _globals['_TASKTOWER']._serialized_end=2106
+  _globals['_PEPNET']._serialized_end=837
+  _globals['_SIMPLEMULTITASK']._serialized_start=839
+  _globals['_SIMPLEMULTITASK']._serialized_end=961
+  _globals['_MMOE']._serialized_start=964
+  _globals['_MMOE']._serialized_end=1178
+  _globals['_PLE']._serialized_start=1181
+  _globals['_PLE']._serialized_end=1355
+  _globals['_EXTRACTIONNETWORK']._serialized_start=1358
+  _globals['_EXTRACTIONNETWORK']._serialized_end=1540
+  _globals['_SHAREDBOTTOM']._serialized_start=1543
+  _globals['_SHAREDBOTTOM']._serialized_end=1703
+  _globals['_TASKTOWER']._serialized_start=1706
+  _globals['_TASKTOWER']._serialized_end=2147
 # @@protoc_insertion_point(module_scope)

@@ -115,6 +115,7 @@ class PEPNet(_message.Message):
     UIA_GROUP_NAME_FIELD_NUMBER: _builtins.int
     GENERAL_INPUT_FIELD_NUMBER: _builtins.int
     DETACHED_PRIORS_FIELD_NUMBER: _builtins.int
+    CROSS_FIELD_NUMBER: _builtins.int
     epnet_hidden_unit: _builtins.int
     """Width of the hidden layer of EPNet's gate; not set: the width of the main group."""
     epnet_gamma: _builtins.float
@@ -163,6 +164,12 @@ class PEPNet(_message.Message):
     def task_towers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTower]:
         """The tasks, in the order of the model's outputs."""
 
+    @_builtins.property
+    def cross(self) -> _module_pb2.CrossV2:
+        """Cross network of DCN-V2 between EPNet and PPNet, for products of user and item, which gates do not make. The towers
+        read its output beside PPNet's. Not set: none, as in the paper.
+        """
+
     def __init__(
         self,
         *,
@@ -183,10 +190,11 @@ class PEPNet(_message.Message):
         uia_group_name: _builtins.str | None = ...,
         general_input: Global___PEPNetGeneralInput.ValueType | None = ...,
         detached_priors: _builtins.bool | None = ...,
+        cross: _module_pb2.CrossV2 | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "task_domain_num", b"task_domain_num", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cross", b"cross", "detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "task_domain_num", b"task_domain_num", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_dropout_ratio", b"ppnet_dropout_ratio", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "ppnet_hidden_units", b"ppnet_hidden_units", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cross", b"cross", "detached_priors", b"detached_priors", "domain_group_name", b"domain_group_name", "domain_input_name", b"domain_input_name", "epnet_gamma", b"epnet_gamma", "epnet_gate", b"epnet_gate", "epnet_hidden_unit", b"epnet_hidden_unit", "general_input", b"general_input", "main_group_name", b"main_group_name", "ppnet_activation", b"ppnet_activation", "ppnet_dropout_ratio", b"ppnet_dropout_ratio", "ppnet_gamma", b"ppnet_gamma", "ppnet_gate_hidden_unit", b"ppnet_gate_hidden_unit", "ppnet_hidden_units", b"ppnet_hidden_units", "task_domain_num", b"task_domain_num", "task_towers", b"task_towers", "uia_group_name", b"uia_group_name", "wiring", b"wiring"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
