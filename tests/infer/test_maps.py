@@ -11,7 +11,7 @@ from peprank.infer import Engine, Precision, engine
 from peprank.infer.maps import Arithmetic, Weights
 from peprank.models import build, score
 from tests.contract.models import DOMAIN_TOWERS, EVERY_PEPNET, EVERY_RIVAL, some_features
-from tests.infer.test_engine import USER_SIDE, gap, one_request, trained
+from tests.infer.test_engine import ONCE, gap, one_request, trained
 
 INT8 = Arithmetic(torch.float32, is_int8=True)
 needs_int8 = pytest.mark.skipif(not engine.has_int8(), reason="the processor has no VNNI instructions")
@@ -54,10 +54,11 @@ def test_a_row_of_zeros_gives_the_bias_and_nan_stays_nan() -> None:
 
 
 @needs_int8
+@pytest.mark.parametrize("once", ONCE.values(), ids=ONCE)
 @pytest.mark.parametrize("name", EVERY_PEPNET)
-def test_a_pepnet_scores_nearly_as_in_float32(name: str) -> None:
+def test_a_pepnet_scores_nearly_as_in_float32(name: str, once: tuple[str, ...]) -> None:
     ranker = trained(EVERY_PEPNET[name])
-    int8 = Engine(ranker, Precision.INT8, once=USER_SIDE)
+    int8 = Engine(ranker, Precision.INT8, once=once)
     for features in (some_features(0), some_features(60), one_request(60)):
         assert gap(torch.from_numpy(int8.logits(features)), score(ranker, features)) < 0.1
 

@@ -162,7 +162,7 @@ class Arithmetic:
 
     def map(self, weights: Weights) -> Map:
         """One map."""
-        if self.is_int8:
+        if self.is_int8 and len(weights.matrix):  # without inputs there is the bias alone
             return Quantised(weights)
         can_pack = self.dtype == torch.float32 and hasattr(torch.ops.mkl, "_mkl_linear")
         is_worth_it = can_pack and weights.matrix.numel() >= _WORTH_PACKING
