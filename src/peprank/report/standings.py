@@ -61,7 +61,7 @@ def spread_cell(spread: Spread | None, decimals: int = 4, *, star: bool = False)
 def _explained(comparison: Comparison) -> str:
     seeds = len(comparison.seeds)
     spread = f"Means of {seeds} seeds ± their standard deviation" if seeds > 1 else "One seed, so no spread is known"
-    matched = " Layers were scaled to the dense parameters of the first." if comparison.is_matched else ""
+    matched = " Nets have the dense parameters of the config's own, within a tenth." if comparison.is_matched else ""
     return (
         f"{spread}. Lead is the difference to the best other one (to the first, for all but the first) with its 95 % "
         "interval over other users and seeds. Worse counts domains and tasks that are worse than "
